@@ -1,0 +1,188 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"vmorchestrator/internal/job"
+)
+
+// Begin makes the record of a job. When it returns, the job is on the disk.
+// It is refused when the journal is read-only or its disk nearly full.
+func (j *Journal) Begin(what job.Job) (*Record, error) {
+	r, err := j.begin(what)
+	if err != nil {
+		return nil, fmt.Errorf("begin the record of %s: %w", what.Title(), err)
+	}
+	return r, nil
+}
+
+func (j *Journal) begin(what job.Job) (*Record, error) {
+	if j.readOnly != nil {
+		return nil, job.WithHint(fmt.Errorf("%w: %w", job.ErrReadOnly, j.readOnly),
+			"Make "+j.dir+" writable, or choose another folder with --data-dir.")
+	}
+	if err := j.checkSpace(); err != nil {
+		return nil, err
+	}
+	// Not visible to a sweep before it is locked and begun: see sweep.
+	path := j.openPath(what.ID)
+	temp := strings.TrimSuffix(path, segmentSuffix) + ".begin"
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	r, err := j.beginIn(f, what)
+	if err == nil {
+		if err = os.Rename(temp, path); err == nil {
+			err = syncDir(filepath.Dir(path))
+		}
+	}
+	if err != nil {
+		if full(err) {
+			err = job.WithHint(fmt.Errorf("%w: %w", job.ErrDiskFull, err), "Free some space on the disk of "+j.dir+".")
+		}
+		return nil, errors.Join(err, f.Close(), os.Remove(temp))
+	}
+	j.mu.Lock()
+	j.live[what.ID] = r
+	j.mu.Unlock()
+	r.catalogue()
+	j.hint(what.ID)
+	return r, nil
+}
+
+func (j *Journal) beginIn(f *os.File, what job.Job) (*Record, error) {
+	if err := lockFile(f); err != nil {
+		return nil, err
+	}
+	var through file = f
+	if j.config.wrap != nil {
+		through = j.config.wrap(f)
+	}
+	return newRecord(j, through, time.Now(), what)
+}
+
+// finish moves a sealed segment to where it stays.
+func (j *Journal) finish(r *Record, ended job.Job) error {
+	err := r.file.Sync()
+	err = errors.Join(err, j.shelve(r.id))
+	// The catalogue before the lock: nobody may find the job without an owner
+	// and unfinished.
+	_ = j.cat.put(ended) // the next sweep repairs it
+	j.mu.Lock()
+	delete(j.live, r.id)
+	j.mu.Unlock()
+	return errors.Join(err, r.file.Close())
+}
+
+// shelve moves the segment of an ended job from open to its day.
+func (j *Journal) shelve(id job.ID) error {
+	to := j.shelfPath(id)
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	if err := os.Rename(j.openPath(id), to); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(to)), syncDir(filepath.Join(j.dir, "open")))
+}
+
+const segmentSuffix = ".seg"
+
+func (j *Journal) openPath(id job.ID) string {
+	return filepath.Join(j.dir, "open", string(id)+segmentSuffix)
+}
+
+func (j *Journal) shelfPath(id job.ID) string {
+	return filepath.Join(j.dir, "jobs", id.Time().Format("2006/01/02"), string(id)+segmentSuffix)
+}
+
+// openSegment opens the segment of a job wherever it is at the moment.
+func (j *Journal) openSegment(id job.ID) (*os.File, error) {
+	if _, err := job.ParseID(string(id)); err != nil {
+		return nil, err
+	}
+	// It may move from the first to the second between the looks, so look twice.
+	for _, path := range []string{j.openPath(id), j.shelfPath(id), j.openPath(id), j.shelfPath(id)} {
+		f, err := os.Open(path)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("open the record of job %s: %w", id, err)
+		}
+	}
+	return nil, job.WithHint(fmt.Errorf("the record of job %s: %w in %s", id, job.ErrNotFound, j.dir),
+		"List the jobs that are there with: vmo jobs")
+}
+
+// Jobs returns up to limit jobs that are older than before, newest first;
+// without before, from the newest.
+func (j *Journal) Jobs(ctx context.Context, before job.ID, limit int) ([]job.Job, error) {
+	jobs, err := j.cat.list(ctx, before, limit)
+	for i := range jobs {
+		j.overlay(&jobs[i])
+	}
+	return jobs, err
+}
+
+// Alive returns the jobs of all processes that have not ended.
+func (j *Journal) Alive(ctx context.Context) ([]job.Job, error) {
+	jobs, err := j.cat.alive(ctx)
+	for i := range jobs {
+		j.overlay(&jobs[i])
+	}
+	return jobs, err
+}
+
+// overlay takes what this process knows better than the catalogue.
+func (j *Journal) overlay(what *job.Job) {
+	if r := j.record(what.ID); r != nil {
+		*what = r.Job()
+	}
+}
+
+// Job returns one job.
+func (j *Journal) Job(ctx context.Context, id job.ID) (job.Job, error) {
+	if r := j.record(id); r != nil {
+		return r.Job(), nil
+	}
+	return j.Find(ctx, string(id))
+}
+
+// Find returns the job that a name means: its id, a unique prefix of it, or @n
+// for the n-th newest.
+func (j *Journal) Find(ctx context.Context, name string) (job.Job, error) {
+	var jobs []job.Job
+	var err error
+	if n, ok := strings.CutPrefix(name, "@"); ok {
+		i, atoi := strconv.Atoi(n)
+		if atoi != nil || i < 1 {
+			return job.Job{}, job.WithHint(fmt.Errorf("%w: %q is not a job", job.ErrInvalid, name), "@1 is the newest job, @2 the one before.")
+		}
+		jobs, err = j.cat.nth(ctx, i)
+	} else if name == "" || strings.Trim(name, "0123456789abcdef-") != "" {
+		return job.Job{}, job.WithHint(fmt.Errorf("%w: %q is not a job id", job.ErrInvalid, name),
+			"Use an id from vmo jobs, the beginning of one, or @1 for the newest.")
+	} else {
+		jobs, err = j.cat.prefix(ctx, name)
+	}
+	switch {
+	case err != nil:
+		return job.Job{}, err
+	case len(jobs) == 0:
+		return job.Job{}, job.WithHint(fmt.Errorf("job %s: %w", name, job.ErrNotFound), "List the jobs that are there with: vmo jobs")
+	case len(jobs) > 1:
+		return job.Job{}, job.WithHint(fmt.Errorf("job %s: %w: several ids begin so", name, job.ErrAmbiguous), "Give more of the id.")
+	}
+	j.overlay(&jobs[0])
+	return jobs[0], nil
+}

@@ -1,0 +1,286 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"vmorchestrator/internal/job"
+)
+
+// sweepEvery is how long a job can stay "running" after its owner has died.
+const sweepEvery = 500 * time.Millisecond
+
+// keep is the journal's goroutine. It forces output to the disk, ends the jobs
+// of dead processes and notices what other processes do.
+func (j *Journal) keep() {
+	defer j.keeper.Done()
+	sync := time.NewTicker(j.config.Sync)
+	defer sync.Stop()
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	others := j.watchOthers()
+	defer others.close()
+	for {
+		select {
+		case <-j.closing:
+			j.flush()
+			return
+		case <-sync.C:
+			j.flush()
+		case <-sweep.C:
+			if j.readOnly == nil {
+				// What fails now fails again in half a second; until then the jobs
+				// it is about stay as they are.
+				_ = j.sweep(context.Background())
+			}
+			others.look()
+		}
+	}
+}
+
+// flush forces new output to the disk and brings the catalogue up to date.
+func (j *Journal) flush() {
+	j.mu.Lock()
+	var dirty []*Record
+	for _, r := range j.live {
+		dirty = append(dirty, r)
+	}
+	j.mu.Unlock()
+	var stale []job.Job
+	for _, r := range dirty {
+		r.sync()
+		r.mu.Lock()
+		if r.touched {
+			r.touched = false
+			stale = append(stale, r.job)
+		}
+		r.mu.Unlock()
+	}
+	if len(stale) > 0 {
+		_ = j.cat.put(stale...) // a cache: the end of each job is written again
+	}
+}
+
+// sync forces one segment to the disk. A failed fsync says that pages were
+// dropped, and trying again would only hide it (https://wiki.postgresql.org/wiki/Fsync_Errors):
+// it is noted in the record.
+func (r *Record) sync() {
+	r.mu.Lock()
+	dirty := r.dirty
+	r.dirty = false
+	r.mu.Unlock()
+	if !dirty {
+		return
+	}
+	if err := r.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+		// Not from here: a record that waits for its disk would hold the keeper.
+		r.doubt.Do(func() {
+			r.mu.Lock()
+			r.job.Detail = fmt.Sprintf("the disk failed to keep its output: %v; after a power cut the last of it may be missing", err)
+			r.mu.Unlock()
+		})
+	}
+}
+
+// sweep ends the jobs whose owner is gone.
+func (j *Journal) sweep(ctx context.Context) error {
+	entries, err := os.ReadDir(filepath.Join(j.dir, "open"))
+	if err != nil {
+		return fmt.Errorf("look for lost jobs: %w", err)
+	}
+	open := map[job.ID]bool{}
+	for _, e := range entries {
+		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
+		id, err := job.ParseID(name)
+		if !isSegment || err != nil {
+			j.tidy(e)
+			continue
+		}
+		open[id] = true
+		if j.record(id) != nil {
+			continue
+		}
+		if lost := j.recover(id); lost != nil {
+			err = errors.Join(err, lost)
+		}
+	}
+	return errors.Join(err, j.reconcile(ctx, open))
+}
+
+// tidy removes the beginning of a record that never became one: its process
+// died before the job was begun, and no command was started for it.
+func (j *Journal) tidy(e fs.DirEntry) {
+	if !strings.HasSuffix(e.Name(), ".begin") {
+		return
+	}
+	path := filepath.Join(j.dir, "open", e.Name())
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && time.Since(info.ModTime()) > time.Minute && lockFile(f) == nil {
+		_ = os.Remove(path)
+	}
+}
+
+// recover ends a job if nobody owns it any more.
+func (j *Journal) recover(id job.ID) error {
+	f, err := os.OpenFile(j.openPath(id), os.O_RDWR|os.O_APPEND, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its owner has just ended it
+	}
+	if err != nil {
+		return fmt.Errorf("look for the owner of job %s: %w", id, err)
+	}
+	defer f.Close()
+	if err := lockFile(f); err != nil {
+		if errors.Is(err, errLocked) {
+			return nil // alive
+		}
+		return fmt.Errorf("look for the owner of job %s: %w", id, err)
+	}
+	if !sameFile(f, j.openPath(id)) {
+		return nil // ended between the open and the lock
+	}
+	ended, err := j.seal(id, f)
+	if err != nil {
+		return fmt.Errorf("end the lost job %s: %w", id, err)
+	}
+	if err := j.shelve(id); err != nil {
+		return fmt.Errorf("end the lost job %s: %w", id, err)
+	}
+	_ = j.cat.put(ended)
+	j.hint(id)
+	return nil
+}
+
+func sameFile(f *os.File, path string) bool {
+	here, err1 := f.Stat()
+	there, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(here, there)
+}
+
+// reconcile repairs catalogue rows that say a job is alive when it is not: its
+// owner died between the end of the record and the catalogue.
+func (j *Journal) reconcile(ctx context.Context, open map[job.ID]bool) error {
+	alive, err := j.cat.alive(ctx)
+	if err != nil {
+		return err
+	}
+	for _, what := range alive {
+		if open[what.ID] || j.record(what.ID) != nil {
+			continue
+		}
+		truth, err := j.reread(what.ID)
+		if errors.Is(err, job.ErrNotFound) {
+			what.End(job.Exit{State: job.Lost, Cause: job.CauseJournal, At: time.Now(), Detail: "its record is not in the journal any more"})
+			truth, err = what, nil
+		}
+		if err != nil {
+			return err
+		}
+		if !truth.State.Final() {
+			continue // begun again between the two looks
+		}
+		if err := j.cat.put(truth); err != nil {
+			return err
+		}
+		j.hint(what.ID)
+	}
+	return nil
+}
+
+// reread returns a job as its segment tells it.
+func (j *Journal) reread(id job.ID) (job.Job, error) {
+	r, err := j.Reader(id)
+	if err != nil {
+		return job.Job{}, err
+	}
+	defer r.Close()
+	return r.Job()
+}
+
+// others notices what other processes do to the journal.
+type others struct {
+	j     *Journal
+	conn  *sql.Conn
+	last  int64
+	sizes map[string]int64
+}
+
+func (j *Journal) watchOthers() *others {
+	o := &others{j: j, sizes: map[string]int64{}}
+	o.conn, _ = j.cat.db.Conn(context.Background()) // without it a poll of the list still shows everything
+	return o
+}
+
+// look hints at jobs of other processes that have new output, and at changes of
+// the list.
+func (o *others) look() {
+	if o.conn != nil {
+		if v, err := o.j.cat.version(context.Background(), o.conn); err == nil && v != o.last {
+			o.last = v
+			o.j.hint("")
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(o.j.dir, "open"))
+	if err != nil {
+		return
+	}
+	seen := make(map[string]int64, len(entries))
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			continue
+		}
+		seen[e.Name()] = info.Size()
+		id := job.ID(strings.TrimSuffix(e.Name(), segmentSuffix))
+		if o.sizes[e.Name()] != info.Size() && o.j.record(id) == nil {
+			o.j.hint(id)
+		}
+	}
+	o.sizes = seen
+}
+
+func (o *others) close() {
+	if o.conn != nil {
+		o.conn.Close()
+	}
+}
+
+// pollEvery is how often a reader looks at the job of another process.
+const pollEvery = 15 * time.Millisecond
+
+// changed returns a function that waits until the record of a job may have
+// changed since this call.
+func (j *Journal) changed(id job.ID) func(context.Context) error {
+	if r := j.record(id); r != nil {
+		ch := r.wait()
+		return func(ctx context.Context) error {
+			select {
+			case <-ch:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return func(ctx context.Context) error {
+		t := time.NewTimer(pollEvery)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"vmorchestrator/internal/job"
+)
+
+// Indexed is what Reindex found.
+type Indexed struct {
+	Jobs     int
+	Problems []error // segments that could not be read; each names its file
+}
+
+// Reindex makes the list of jobs anew from the segments. A segment that cannot
+// be read is reported and costs no other.
+func (j *Journal) Reindex(ctx context.Context) (Indexed, error) {
+	var out Indexed
+	var mu sync.Mutex
+	batch := make([]job.Job, 0, 512)
+	flush := func() error {
+		err := j.cat.put(batch...)
+		out.Jobs += len(batch)
+		batch = batch[:0]
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	walk := func(path string, e fs.DirEntry, err error) error {
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
+		id, err := job.ParseID(name)
+		if e.IsDir() || !isSegment || err != nil {
+			return nil
+		}
+		group.Go(func() error {
+			what, err := j.reread(id)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				out.Problems = append(out.Problems, fmt.Errorf("%s: %w", path, err))
+				return nil
+			}
+			batch = append(batch, what)
+			if len(batch) == cap(batch) {
+				return flush()
+			}
+			return nil
+		})
+		return nil
+	}
+	for _, dir := range []string{"jobs", "open"} {
+		dir = filepath.Join(j.dir, dir)
+		if _, err := os.Stat(dir); err != nil {
+			continue
+		}
+		if err := filepath.WalkDir(dir, walk); err != nil {
+			return out, fmt.Errorf("make the list of jobs anew: %w", err)
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return out, fmt.Errorf("make the list of jobs anew: %w", err)
+	}
+	if err := flush(); err != nil {
+		return out, fmt.Errorf("make the list of jobs anew: %w", err)
+	}
+	return out, ctx.Err()
+}
