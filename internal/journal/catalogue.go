@@ -36,13 +36,29 @@ CREATE TABLE IF NOT EXISTS job (
 CREATE INDEX IF NOT EXISTS job_alive ON job (id) WHERE state IN ('pending', 'running');
 `
 
-// openCatalogue opens the catalogue, or fails with errCatalogue when the file
-// is not one.
+// openCatalogue opens the catalogue and makes it if there is none.
 func openCatalogue(path string) (*catalogue, error) {
+	// SQLite would make it readable for everybody; its other files take the mode
+	// of this one.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the catalogue: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open the catalogue: %w", err)
+	}
 	query := url.Values{"_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)", "temp_store(MEMORY)",
 	}, "_txlock": {"immediate"}}
-	return openCatalogueURI("file:"+(&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()+"?"+query.Encode(), true)
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()+"?"+query.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open the catalogue: %w", err)
+	}
+	db.SetMaxOpenConns(4)
+	if _, err := db.Exec(catalogueTables); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the catalogue: %w", err), db.Close())
+	}
+	return &catalogue{db}, nil
 }
 
 // openCatalogueCopy opens a copy of the catalogue of a journal that cannot be
@@ -63,16 +79,18 @@ func openCatalogueCopy(path, into string) (*catalogue, error) {
 	return openCatalogue(filepath.Join(into, catalogueName))
 }
 
-func openCatalogueURI(uri string, create bool) (*catalogue, error) {
-	db, err := sql.Open("sqlite", uri)
-	if err != nil {
-		return nil, fmt.Errorf("open the catalogue: %w", err)
+// complete reports whether the catalogue has been made from all segments. An
+// emptied file is a valid database without it.
+func (c *catalogue) complete(ctx context.Context) bool {
+	var v int
+	return c.db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&v) == nil && v == 1
+}
+
+func (c *catalogue) setComplete(ctx context.Context) error {
+	if _, err := c.db.ExecContext(ctx, `PRAGMA user_version = 1`); err != nil {
+		return fmt.Errorf("write the catalogue: %w", err)
 	}
-	db.SetMaxOpenConns(4)
-	if _, err := db.Exec(catalogueTables); err != nil && create {
-		return nil, errors.Join(fmt.Errorf("open the catalogue: %w", err), db.Close())
-	}
-	return &catalogue{db}, nil
+	return nil
 }
 
 func (c *catalogue) close() error { return c.db.Close() }
@@ -100,6 +118,34 @@ func (c *catalogue) put(jobs ...job.Job) error {
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("write the catalogue: %w", err)
+	}
+	return nil
+}
+
+// forget drops ended jobs whose segment is gone.
+func (c *catalogue) forget(ctx context.Context, exists func(job.ID) bool) error {
+	rows, err := c.db.QueryContext(ctx, `SELECT id FROM job WHERE state NOT IN ('pending', 'running')`)
+	if err != nil {
+		return fmt.Errorf("read the catalogue: %w", err)
+	}
+	defer rows.Close()
+	var gone []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return fmt.Errorf("read the catalogue: %w", err)
+		}
+		if !exists(job.ID(id)) {
+			gone = append(gone, id)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("read the catalogue: %w", err)
+	}
+	for _, id := range gone {
+		if _, err := c.db.ExecContext(ctx, `DELETE FROM job WHERE id = ?`, id); err != nil {
+			return fmt.Errorf("write the catalogue: %w", err)
+		}
 	}
 	return nil
 }

@@ -247,7 +247,7 @@ func (j *Journal) openCatalogue(ctx context.Context) error {
 		missing = true
 	}
 	j.cat = cat
-	if missing {
+	if missing || !cat.complete(ctx) {
 		if _, err := j.Reindex(ctx); err != nil {
 			return err
 		}

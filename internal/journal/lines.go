@@ -213,7 +213,7 @@ func (b *lineBuilder) text(s job.Stream, p []byte) {
 }
 
 func (b *lineBuilder) finish() {
-	if len(b.tail) > 0 {
+	if b.size > lineEnd {
 		b.line.Cut = b.size - lineEnd - uint64(len(b.tail))
 		b.line.Parts = append(b.line.Parts, Part{b.tailS, bytes.Clone(b.tail)})
 	}

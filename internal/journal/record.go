@@ -151,7 +151,7 @@ func (r *Record) now() int64 {
 	return r.at
 }
 
-func (r *Record) wall(at int64) time.Time { return after(r.begun.Round(0), at).UTC() }
+func (r *Record) wall(at int64) time.Time { return after(r.job.QueuedAt, at) }
 
 // chunk puts one chunk into the buffer and closes the block if it is full.
 func (r *Record) chunk(k kind, at int64, p []byte) {

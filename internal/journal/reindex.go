@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -33,10 +34,10 @@ func (j *Journal) Reindex(ctx context.Context) (Indexed, error) {
 		batch = batch[:0]
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	walk := func(path string, e fs.DirEntry, err error) error {
-		if err != nil || ctx.Err() != nil {
+		if err := errors.Join(err, working.Err()); err != nil {
 			return err
 		}
 		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
@@ -72,8 +73,14 @@ func (j *Journal) Reindex(ctx context.Context) (Indexed, error) {
 	if err := group.Wait(); err != nil {
 		return out, fmt.Errorf("make the list of jobs anew: %w", err)
 	}
-	if err := flush(); err != nil {
+	if err := errors.Join(flush(), ctx.Err(), j.cat.forget(ctx, j.exists)); err != nil {
 		return out, fmt.Errorf("make the list of jobs anew: %w", err)
 	}
-	return out, ctx.Err()
+	return out, j.cat.setComplete(ctx)
+}
+
+// exists reports whether there is a segment of an ended job, readable or not.
+func (j *Journal) exists(id job.ID) bool {
+	_, err := os.Stat(j.shelfPath(id))
+	return err == nil
 }
