@@ -1,0 +1,97 @@
+/* The boundary: the only file that touches the generated bindings, Wails' runtime and /journal. Everything
+   that comes in is given its proper type here, and everything thrown becomes an AppError. */
+
+import * as Jobs from '../../wailsjs/go/app/Jobs';
+import * as Projects from '../../wailsjs/go/app/Projects';
+import * as Settings from '../../wailsjs/go/app/Settings';
+import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
+import { decodeFrames } from './frames';
+import { AppError, type Backend, type Events, type Frame, type Info, type Job, type LinePage, type OutputQuery, type ProjectList, type TargetList } from './types';
+
+/** Waits for a bound call. Its type says less than the wire does (unions arrive as string), hence the cast. */
+async function call<T>(answer: Promise<unknown>): Promise<T> {
+  try {
+    return (await answer) as T;
+  } catch (thrown) {
+    throw AppError.from(thrown);
+  }
+}
+
+async function get(path: string, query: URLSearchParams): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/journal/${path}?${query}`, { cache: 'no-store' });
+  } catch (thrown) {
+    throw new AppError('internal', `the journal did not answer: ${String(thrown)}`, 'The record is not affected. Close the window and open it again.');
+  }
+  if (answer.ok) return answer;
+  throw AppError.from(await answer.text());
+}
+
+async function output(query: OutputQuery): Promise<Frame[]> {
+  const ask = new URLSearchParams();
+  for (const { job, seq } of query.after) ask.append('q', `${job}.${seq}`);
+  if (query.max !== undefined) ask.set('max', String(query.max));
+  if (query.tail !== undefined) ask.set('tail', String(query.tail));
+  if (query.until !== undefined) ask.set('until', String(Math.floor(query.until)));
+  const answer = await get('output', ask);
+  return decodeFrames(await answer.arrayBuffer());
+}
+
+async function json<T>(path: string, query: Record<string, string | number>): Promise<T> {
+  const ask = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  return (await (await get(path, ask)).json()) as T;
+}
+
+function base64(data: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < data.length; at += 0x8000) text += String.fromCharCode(...data.subarray(at, at + 0x8000));
+  return btoa(text);
+}
+
+/** Go writes null for an empty slice. The window never wants to know. */
+const jobOf = (job: Job): Job => ({ ...job, argv: job.argv ?? [], survivors: job.survivors ?? [] });
+const projectsOf = (list: ProjectList): ProjectList => ({ ...list, projects: list.projects ?? [], problems: list.problems ?? [] });
+const targetsOf = (list: TargetList): TargetList => ({
+  ...list,
+  targets: (list.targets ?? []).map((target) => ({ ...target, params: target.params ?? [] })),
+  problems: list.problems ?? [],
+});
+
+export const wails: Backend = {
+  jobs: {
+    list: async (query) => ((await call<Job[] | null>(Jobs.List(query))) ?? []).map(jobOf),
+    get: async (id) => jobOf(await call<Job>(Jobs.Get(id))),
+    start: async (request) => jobOf(await call<Job>(Jobs.Start(request))),
+    again: async (id, size) => jobOf(await call<Job>(Jobs.Again(id, size.cols, size.rows))),
+    cancel: (id, force) => call(Jobs.Cancel(id, force)),
+    input: (id, data) => call(Jobs.Input(id, base64(data))),
+    resize: (id, size) => call(Jobs.Resize(id, size.cols, size.rows)),
+    unrecorded: (id) => call(Jobs.Unrecorded(id)),
+  },
+  projects: {
+    list: async () => projectsOf(await call(Projects.List())),
+    add: async (dir) => projectsOf(await call(Projects.Add(dir))),
+    remove: async (dir) => projectsOf(await call(Projects.Remove(dir))),
+    choose: () => call(Projects.Choose()),
+    targets: async (dir) => targetsOf(await call(Projects.Targets(dir))),
+    trust: async (dir, yes) => targetsOf(await call(Projects.Trust(dir, yes))),
+    setMode: async (dir, target, mode) => targetsOf(await call(Projects.SetMode(dir, target, mode))),
+  },
+  info: () => call<Info>(Settings.Info()),
+  output,
+  lines: async (job, from, count) => {
+    const page = await json<LinePage>('lines', { job, from, count });
+    return { ...page, lines: (page.lines ?? []).map((line) => ({ ...line, parts: line.parts ?? [] })) };
+  },
+  seek: (job, at) => json('seek', { job, at: Math.floor(at) }),
+  // EventsOff(name) would drop every listener of that name, so the function that EventsOn returns is kept.
+  on: <E extends keyof Events>(event: E, handler: (payload: Events[E]) => void) => EventsOn(event, handler),
+  clipboard: {
+    read: () => call(ClipboardGetText()),
+    write: async (text) => {
+      if (!(await call<boolean>(ClipboardSetText(text)))) throw new AppError('clipboard', 'the clipboard refused the text');
+    },
+  },
+  openURL: (url) => BrowserOpenURL(url),
+};

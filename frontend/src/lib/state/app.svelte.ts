@@ -1,0 +1,118 @@
+/* Everything that the window knows, wired once. Views get it from the context. */
+
+import { getContext, setContext } from 'svelte';
+import type { Backend, Info, Job, Size, Target } from '../types';
+import { Jobs } from './jobs.svelte';
+import { Panes } from './panes.svelte';
+import { Persisted } from './persisted.svelte';
+import { Problems } from './problems.svelte';
+import { Projects } from './projects.svelte';
+import { Pump } from './pump';
+import { Theme } from './theme.svelte';
+
+export interface Question {
+  title: string;
+  text: string;
+  detail?: string; // shown as it is, in monospace
+  act: string; // what the button that agrees says
+  answer: (yes: boolean) => void;
+}
+
+export class App {
+  readonly backend: Backend;
+  readonly problems = new Problems();
+  readonly theme = new Theme();
+  readonly panes = new Panes();
+  readonly jobs: Jobs;
+  readonly projects: Projects;
+  readonly pump: Pump;
+  readonly history = new Persisted('history.open', true);
+  #info = $state.raw<Info | null>(null);
+  #question = $state.raw<Question | null>(null);
+  #dialog = $state<'palette' | 'help' | 'problems' | 'jobs' | null>(null);
+  #edit = $state(0);
+  #grid: Size = { cols: 0, rows: 0 };
+
+  constructor(backend: Backend) {
+    this.backend = backend;
+    this.jobs = new Jobs(backend, this.problems);
+    this.projects = new Projects(backend, this.problems);
+    this.pump = new Pump(
+      (query) => backend.output(query),
+      (error) => this.problems.report('read the output', error),
+    );
+  }
+
+  /** Starts listening to Go. The returned function stops it. */
+  open(): () => void {
+    const offs = [
+      this.jobs.open(),
+      this.projects.open(),
+      this.jobs.listen((hint) => this.pump.bell(hint.id, hint.seq, hint.state === 'running' || hint.state === 'pending')),
+    ];
+    void this.problems.guard('read the settings', async () => {
+      this.#info = await this.backend.info();
+    });
+    return () => offs.forEach((off) => off());
+  }
+
+  get info(): Info | null {
+    return this.#info;
+  }
+  get question(): Question | null {
+    return this.#question;
+  }
+  get dialog(): 'palette' | 'help' | 'problems' | 'jobs' | null {
+    return this.#dialog;
+  }
+  set dialog(which: 'palette' | 'help' | 'problems' | 'jobs' | null) {
+    this.#dialog = which;
+  }
+  /** Counts the wishes to edit the parameters of the selected target. */
+  get edit(): number {
+    return this.#edit;
+  }
+  wantEdit(): void {
+    this.#edit++;
+  }
+
+  /** The grid of the terminal that was fitted last: the next one starts with it and need not be resized. */
+  get grid(): Size {
+    return this.#grid.cols > 0 ? this.#grid : { cols: 120, rows: 30 };
+  }
+  set grid(size: Size) {
+    this.#grid = size;
+  }
+
+  /** Asks the operator; the safe answer is no. */
+  confirm(question: Omit<Question, 'answer'>): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#question?.answer(false);
+      this.#question = {
+        ...question,
+        answer: (yes) => {
+          this.#question = null;
+          resolve(yes);
+        },
+      };
+    });
+  }
+
+  async run(dir: string, target: Target, mode: '' | 'stream' | 'terminal' = ''): Promise<void> {
+    const job = await this.jobs.start({ dir, target: target.name, vars: this.projects.vars(dir, target), mode, ...this.grid });
+    if (job) this.panes.show(job, { fresh: true });
+  }
+
+  async again(job: Job): Promise<void> {
+    const next = await this.jobs.again(job, this.grid);
+    if (next) this.panes.show(next, { fresh: true });
+  }
+
+  async copy(text: string): Promise<boolean> {
+    return (await this.problems.guard('copy', () => this.backend.clipboard.write(text).then(() => true))) ?? false;
+  }
+}
+
+const KEY = Symbol('app');
+export const provideApp = (app: App): App => setContext(KEY, app);
+export const useApp = (): App => getContext<App>(KEY);

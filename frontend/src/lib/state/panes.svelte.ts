@@ -1,0 +1,89 @@
+/* What stands in the dock. A pane shows a job and never owns it: closing one stops nothing. */
+
+import type { Job } from '../types';
+import { Persisted } from './persisted.svelte';
+
+export interface Pane {
+  job: string;
+  view: 'live' | 'replay';
+  /** The window started this job just now, so its terminal answers from the first byte on. */
+  fresh: boolean;
+}
+
+export class Panes {
+  #list = $state.raw<Pane[]>([]);
+  #active = $state<string | null>(null);
+  #open = $state(false);
+  #magnified = $state(false);
+  #focus = $state(0);
+  #tiles = new Persisted('dock.tiles', false);
+
+  get list(): Pane[] {
+    return this.#list;
+  }
+  get active(): string | null {
+    return this.#active;
+  }
+  get open(): boolean {
+    return this.#open && this.#list.length > 0;
+  }
+  get magnified(): boolean {
+    return this.#magnified && this.open;
+  }
+  get tiles(): boolean {
+    return this.#tiles.current;
+  }
+  /** Counts the wishes that the active pane take the keyboard. */
+  get focus(): number {
+    return this.#focus;
+  }
+
+  has(job: string): boolean {
+    return this.#list.some((pane) => pane.job === job);
+  }
+
+  show(job: Job, options: { view?: Pane['view']; fresh?: boolean } = {}): void {
+    const { view = 'live', fresh = false } = options;
+    this.#list = this.has(job.id)
+      ? this.#list.map((pane) => (pane.job === job.id ? { ...pane, view } : pane))
+      : [...this.#list, { job: job.id, view, fresh }];
+    this.activate(job.id);
+  }
+
+  setView(job: string, view: Pane['view']): void {
+    // A terminal that is opened again must not answer what it answered before.
+    this.#list = this.#list.map((pane) => (pane.job === job ? { ...pane, view, fresh: false } : pane));
+  }
+
+  activate(job: string, focus = true): void {
+    this.#active = job;
+    this.#open = true;
+    if (focus) this.#focus++;
+  }
+
+  at(index: number): void {
+    const pane = this.#list[index];
+    if (pane) this.activate(pane.job);
+  }
+
+  close(job: string): void {
+    const at = this.#list.findIndex((pane) => pane.job === job);
+    this.#list = this.#list.filter((pane) => pane.job !== job);
+    if (this.#active === job) this.#active = (this.#list[at] ?? this.#list[at - 1])?.job ?? null;
+    if (this.#list.length === 0) this.#magnified = false;
+  }
+
+  toggle(): void {
+    this.#open = !this.#open;
+    if (!this.#open) this.#magnified = false;
+  }
+
+  magnify(): void {
+    this.#magnified = !this.#magnified;
+    if (this.#magnified) this.#open = true;
+  }
+
+  arrange(tiles: boolean): void {
+    this.#tiles.current = tiles;
+  }
+}

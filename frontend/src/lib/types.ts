@@ -1,0 +1,255 @@
+/* What crosses between Go and the window, in the words of the wire. backend.ts is the only place where
+   generated types become these; the narrow unions here are what the rest of the window may rely on. */
+
+export type JobState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'lost';
+export type Cause = '' | 'exit' | 'signal' | 'not-started' | 'cancel' | 'interrupt' | 'timeout' | 'shutdown' | 'owner-gone' | 'journal';
+export type Mode = 'auto' | 'stream' | 'terminal';
+
+export interface Size {
+  cols: number;
+  rows: number;
+}
+
+export interface Survivor {
+  pid: number;
+  command: string;
+  why: string;
+}
+
+export interface Job {
+  id: string;
+  run: string;
+  host: string; // "" is this machine
+  project: string;
+  target: string;
+  argv: string[];
+  dir: string;
+  tty: boolean;
+  size: Size;
+  operator: string;
+  state: JobState;
+  cause: Cause;
+  detail: string;
+  exit_code: number | null;
+  signal: string;
+  survivors?: Survivor[] | null;
+  queued_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  bytes: number;
+  chunks: number; // the last sequence number
+  lines: number;
+  stalled?: string; // why its output waits, such as a full disk
+  unrecorded?: number;
+  owned: boolean; // this window runs it: input and resize are possible
+}
+
+export interface Query {
+  limit: number;
+  before: string; // id of the oldest job already seen; "" for the start
+}
+
+export interface Start {
+  dir: string;
+  target: string;
+  vars: Record<string, string>;
+  mode: '' | 'stream' | 'terminal'; // "" is as classified
+  cols: number;
+  rows: number;
+}
+
+export interface Problem {
+  file: string;
+  line: number;
+  text: string;
+}
+
+export interface Project {
+  alias: string;
+  dir: string;
+  source: 'registry' | 'added';
+  file: string;
+  line: number;
+  missing: boolean;
+  error: string;
+}
+
+export interface ProjectList {
+  projects: Project[];
+  problems: Problem[];
+  registry: string;
+  registry_exists: boolean;
+}
+
+export interface Param {
+  name: string;
+  default: string;
+  help: string;
+  file: string;
+  line: number;
+}
+
+export interface Target {
+  name: string;
+  help: string;
+  section: string;
+  file: string;
+  line: number;
+  interactive: boolean;
+  why: string; // why it is interactive; "" if it is not
+  mode: Mode;
+  computed: boolean;
+  params: Param[];
+}
+
+export interface TargetList {
+  dir: string;
+  file: string; // name of the Makefile; "" when there is none
+  targets: Target[];
+  problems: Problem[];
+  trusted: boolean;
+  computed_available: boolean;
+}
+
+export interface Info {
+  version: string;
+  data_dir: string;
+  read_only: string; // "" when the journal can be written
+  operator: string;
+  max_parallel: number;
+  os: string;
+}
+
+/** What a "jobs" event says of one job. It may be late, lost or doubled. */
+export interface JobHint {
+  id: string;
+  state: JobState;
+  seq: number;
+  lines: number;
+  bytes: number;
+  stalled?: string;
+}
+
+export interface Events {
+  jobs: { jobs: JobHint[]; more: boolean };
+  projects: Record<string, never>;
+  opened: { dir: string };
+}
+
+export const Stream = { stdout: 1, stderr: 2, tty: 3, event: 4 } as const;
+
+/** Something that happened in a record that is not output. */
+export interface Note {
+  kind: 'resize' | 'gap' | 'damage' | 'signal' | 'skipped';
+  size?: Size;
+  bytes?: number;
+  until?: number;
+  text?: string;
+}
+
+export interface Frame {
+  index: number; // of the question it answers
+  stream: number;
+  first: number; // sequence numbers of the chunks in it
+  last: number;
+  at: number; // unix ms
+  data: Uint8Array;
+  note: Note | null; // set when stream is event
+}
+
+export interface OutputQuery {
+  after: { job: string; seq: number }[];
+  max?: number; // bytes; 1 MiB unless told
+  tail?: number; // skip what is further behind than this
+  until?: number; // unix ms; no chunk later than that
+}
+
+export interface LinePart {
+  s: number; // stream
+  t: string; // text with its escape sequences
+}
+
+export interface Line {
+  n: number; // from 0
+  at: number; // unix ms of its first byte
+  parts: LinePart[];
+  cut?: number; // bytes left out in its middle
+  event?: Note;
+}
+
+export interface LinePage {
+  from: number;
+  total: number; // counts an unfinished last line
+  complete: boolean; // the job has ended and total is final
+  lines: Line[];
+}
+
+export const isFinal = (state: JobState): boolean => state !== 'pending' && state !== 'running';
+
+/** The one error shape of the window: what failed, and what to do next. */
+export class AppError extends Error {
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(code: string, message: string, hint = '') {
+    super(message);
+    this.name = 'AppError';
+    this.code = code;
+    this.hint = hint;
+  }
+
+  /** Whatever was thrown, made proper. Go's errors are objects; those about arguments are plain strings. */
+  static from(thrown: unknown): AppError {
+    if (thrown instanceof AppError) return thrown;
+    if (typeof thrown === 'string') {
+      const parsed = parse(thrown);
+      return parsed ?? new AppError('internal', thrown);
+    }
+    if (isShape(thrown)) return new AppError(String(thrown.code ?? 'internal'), thrown.message, String(thrown.hint ?? ''));
+    return new AppError('internal', String(thrown));
+  }
+}
+
+function isShape(value: unknown): value is { code?: unknown; message: string; hint?: unknown } {
+  return typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string';
+}
+
+function parse(text: string): AppError | null {
+  if (!text.startsWith('{')) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isShape(value) ? AppError.from(value) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The window's whole view of the world. backend.ts implements it with Go, backend.fake.ts in memory. */
+export interface Backend {
+  jobs: {
+    list(query: Query): Promise<Job[]>;
+    get(id: string): Promise<Job>;
+    start(request: Start): Promise<Job>;
+    again(id: string, size: Size): Promise<Job>;
+    cancel(id: string, force: boolean): Promise<void>;
+    input(id: string, data: Uint8Array): Promise<void>;
+    resize(id: string, size: Size): Promise<void>;
+    unrecorded(id: string): Promise<void>;
+  };
+  projects: {
+    list(): Promise<ProjectList>;
+    add(dir: string): Promise<ProjectList>;
+    remove(dir: string): Promise<ProjectList>;
+    choose(): Promise<string>;
+    targets(dir: string): Promise<TargetList>;
+    trust(dir: string, yes: boolean): Promise<TargetList>;
+    setMode(dir: string, target: string, mode: Mode): Promise<TargetList>;
+  };
+  info(): Promise<Info>;
+  output(query: OutputQuery): Promise<Frame[]>;
+  lines(job: string, from: number, count: number): Promise<LinePage>;
+  seek(job: string, at: number): Promise<{ seq: number; line: number }>;
+  on<E extends keyof Events>(event: E, handler: (payload: Events[E]) => void): () => void;
+  clipboard: { read(): Promise<string>; write(text: string): Promise<void> };
+  openURL(url: string): void;
+}
