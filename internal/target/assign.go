@@ -116,6 +116,8 @@ func (r *reader) assignment(f *file, body, comment string, lines *lineReader) bo
 	f.endRule()
 	if a.define {
 		a.value = r.defineBody(f, lines)
+	} else {
+		a.value = strings.ReplaceAll(a.value, `\#`, "#")
 	}
 	name, ok := r.text(strings.TrimSpace(a.name))
 	if !ok {
@@ -135,6 +137,10 @@ func (r *reader) assignment(f *file, body, comment string, lines *lineReader) bo
 		r.addParam(f, name, a.value, comment, above)
 	}
 	r.set(name, a, len(f.cond) > 0)
+	if f.tests != "" {
+		v := r.vars[name]
+		v.texts = append(v.texts, f.tests)
+	}
 	if name == ".RECIPEPREFIX" {
 		r.prefix = '\t'
 		if value, ok := r.text(a.value); ok && value != "" {
@@ -221,7 +227,7 @@ func (r *reader) addParam(f *file, name, value, comment string, above []string) 
 		help = strings.Join(above, " ")
 	}
 	r.params = append(r.params, Param{
-		Name: name, Default: clean(strings.ReplaceAll(value, `\#`, "#")), Help: readNote(help, name).text,
+		Name: name, Default: clean(value), Help: readNote(help, name).text,
 		File: f.name, Line: f.line,
 	})
 }

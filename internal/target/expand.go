@@ -3,8 +3,8 @@ package target
 import "strings"
 
 const (
-	maxWork      = 64 << 20 // bytes looked at or produced by all expansions of one project
-	maxExpansion = 4 << 20  // bytes of one
+	maxWork      = 16 << 20 // bytes looked at or produced by all expansions of one project
+	maxExpansion = 1 << 20  // bytes of one
 	maxNesting   = 64
 )
 
@@ -15,6 +15,8 @@ type expander struct {
 	r      *reader
 	depth  int
 	rel    bool // used $(CURDIR) or $(MAKEFILE_LIST), which are "." and relative here
+	maybe  bool // used a variable that nothing or only a branch sets
+	unset  bool // take these for empty
 	locals map[string]string
 }
 
@@ -121,10 +123,17 @@ func (x *expander) variable(name string) (string, bool) {
 			x.rel = true
 			return strings.Join(x.r.files, " "), true
 		}
-		return "", false
+		x.maybe = true // the environment may set it
+		return "", x.unset
 	}
 	if !v.known || v.busy || !v.sure && !v.maybe {
 		return "", false
+	}
+	if !v.sure {
+		x.maybe = true
+		if x.unset {
+			return "", true
+		}
 	}
 	x.rel = x.rel || v.rel
 	if len(v.parts) > 1 {

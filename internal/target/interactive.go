@@ -34,7 +34,7 @@ func Interactive(name string) bool {
 }
 
 var (
-	wholeInteractive = set(`top htop btop atop ctop less vi config menuconfig nconfig screen su python node`)
+	wholeInteractive = set(`top htop btop atop ctop less vi menuconfig nconfig su`)
 	interactiveWord  = set(`shell sh bash zsh fish ash pwsh console terminal tty tui repl interactive
 		ssh mosh telnet sftp login attach exec
 		psql pgcli mysql mariadb mycli sqlite sqlite3 mongo mongosh cqlsh sqlplus dbshell dbconsole

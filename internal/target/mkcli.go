@@ -49,14 +49,13 @@ func ParseRegistry(data []byte, file string, getenv func(string) string, home st
 }
 
 func registryLine(line string, getenv func(string) string, home string) (alias, dir string, err error) {
-	if !speakable(line) {
-		return "", "", fmt.Errorf("the line has control characters or is not UTF-8")
-	}
 	alias, dir, ok := strings.Cut(line, "=")
 	alias, dir = strings.TrimSpace(alias), strings.TrimSpace(dir)
 	switch {
 	case !ok:
 		return "", "", fmt.Errorf("there is no = here; a line reads alias=directory")
+	case !speakable(alias) || !speakable(dir):
+		return "", "", fmt.Errorf("the line has control characters or is not UTF-8")
 	case alias == "":
 		return "", "", fmt.Errorf("there is no alias before the =")
 	case dir == "":

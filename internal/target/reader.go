@@ -37,9 +37,15 @@ type file struct {
 	line    int // of the statement
 	depth   int
 	section string
-	above   []string // `##` lines right above
-	cond    []int    // line of each open condition
-	stmt    *stmt    // the rule that recipe lines belong to, or nil
+	above   []string    // `##` lines right above
+	cond    []condition // the open ones
+	tests   string      // their texts: whatever stands here depends on the variables in them
+	stmt    *stmt       // the rule that recipe lines belong to, or nil
+}
+
+type condition struct {
+	line int
+	test string
 }
 
 type missing struct {
@@ -66,6 +72,7 @@ type stmt struct {
 	cond          bool
 	rules         []*rule
 	recipe        []string
+	tests         string // the conditions around what was added last
 	hasRecipe     bool
 	deps          []string // names, as far as they are literal
 	depText       string
@@ -117,8 +124,8 @@ func (r *reader) readNested(name string, data []byte, depth int) {
 		}
 		r.statement(f, l, lines)
 	}
-	for _, line := range f.cond {
-		r.problem(f.name, line, "this condition has no endif")
+	for _, c := range f.cond {
+		r.problem(f.name, c.line, "this condition has no endif")
 	}
 }
 
@@ -130,12 +137,12 @@ func (r *reader) statement(f *file, l logical, lines *lineReader) {
 	}
 	isRecipe := text[0] == r.prefix
 	if isRecipe && f.stmt != nil {
-		f.stmt.addRecipe(text[1:])
+		f.stmt.addRecipe(text[1:], f.tests)
 		return
 	}
 	flat := collapse(text)
 	body, comment := cutComment(flat)
-	body = strings.Trim(body, space)
+	body = strings.TrimLeft(body, space)
 	if body == "" {
 		f.comment(comment)
 		return
@@ -143,7 +150,7 @@ func (r *reader) statement(f *file, l logical, lines *lineReader) {
 	if r.assignment(f, body, comment, lines) {
 		return
 	}
-	switch word, rest := firstWord(body); word {
+	switch word, rest := firstWord(strings.TrimRight(body, space)); word {
 	case "ifdef", "ifndef", "ifeq", "ifneq", "else", "endif":
 		r.condition(f, word, rest)
 	case "include", "-include", "sinclude":
@@ -173,13 +180,33 @@ func (r *reader) condition(f *file, word, rest string) {
 	case "else":
 		if len(f.cond) == 0 {
 			r.complain(f, "else without a condition")
+			return
+		}
+		if word, rest = firstWord(rest); word != "" {
+			f.cond[len(f.cond)-1].test += test(word, rest)
 		}
 	default:
 		if rest == "" {
 			r.complain(f, "%s without a condition to test", word)
 		}
-		f.cond = append(f.cond, f.line)
+		f.cond = append(f.cond, condition{f.line, test(word, rest)})
 	}
+	f.tests = ""
+	for _, c := range f.cond[:min(len(f.cond), maxTests)] {
+		f.tests += c.test
+	}
+}
+
+// maxTests bounds how many conditions around a line count as used by it.
+const maxTests = 8
+
+// test writes a condition as text that refers to its variables.
+func test(word, rest string) string {
+	rest = cut(rest, 1000)
+	if strings.HasSuffix(word, "def") {
+		return " $(" + rest + ")"
+	}
+	return " " + rest
 }
 
 // endRule is what make does at an assignment. Inside a condition make may skip
@@ -191,9 +218,17 @@ func (f *file) endRule() {
 	}
 }
 
-func (s *stmt) addRecipe(text string) {
+func (s *stmt) addRecipe(text, tests string) {
 	s.recipe = append(s.recipe, text)
+	s.addTests(tests)
 	s.gotRecipe()
+}
+
+func (s *stmt) addTests(tests string) {
+	if tests != s.tests {
+		s.recipe = append(s.recipe, tests)
+		s.tests = tests
+	}
 }
 
 // gotRecipe makes this the place where its targets are defined: make takes the

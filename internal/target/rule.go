@@ -40,6 +40,7 @@ func (r *reader) rule(f *file, flat string) {
 	s := &stmt{file: f.name, section: f.section, line: f.line, cond: len(f.cond) > 0}
 	names, right = r.staticPattern(f, names, right)
 	s.depText = right
+	s.addTests(f.tests)
 	s.deps = r.literalWords(right)
 	r.stmts = append(r.stmts, s)
 	f.stmt = s
@@ -65,7 +66,7 @@ func (r *reader) rule(f *file, flat string) {
 	}
 	f.above = nil
 	if hasInline {
-		s.addRecipe(inline)
+		s.addRecipe(inline, f.tests)
 	}
 }
 
@@ -88,13 +89,10 @@ func (r *reader) expandedRule(f *file, head string) (string, int) {
 
 // record adds what a rule line says about one of its targets.
 func (r *reader) record(f *file, s *stmt, name, comment string) {
-	if _, ok := r.rules[name]; !ok {
-		ru := r.ruleFor(name)
+	ru := r.ruleFor(name)
+	if ru.line == 0 { // until now it had variables at most
 		ru.file, ru.line, ru.section = s.file, s.line, s.section
-	}
-	ru := r.rules[name]
-	if ru.line == 0 { // until now it had only variables
-		ru.file, ru.line, ru.section = s.file, s.line, s.section
+		r.order = append(r.order, ru)
 	}
 	if len(s.rules) == 0 || s.rules[len(s.rules)-1] != ru {
 		s.rules = append(s.rules, ru)
@@ -109,14 +107,13 @@ func (r *reader) record(f *file, s *stmt, name, comment string) {
 	ru.note = ru.note.or(n)
 }
 
-// ruleFor returns the rule of a name, new or not. Its order is that of the
-// first mention.
+// ruleFor returns the rule of a name, new or not. It has no line until a rule
+// line names it.
 func (r *reader) ruleFor(name string) *rule {
 	ru := r.rules[name]
 	if ru == nil {
 		ru = &rule{name: name}
 		r.rules[name] = ru
-		r.order = append(r.order, ru)
 	}
 	return ru
 }
@@ -144,7 +141,8 @@ func (r *reader) targetNames(left string) []string {
 	return names
 }
 
-// literalWords expands each word that can be.
+// literalWords expands each word that can be: twice, if it uses a variable that
+// nothing or only a branch sets, as in "bin/app$(EXE)".
 func (r *reader) literalWords(s string) []string {
 	var out []string
 	for _, word := range words(s) {
@@ -154,9 +152,14 @@ func (r *reader) literalWords(s string) []string {
 			}
 			continue
 		}
-		if value, ok := r.text(word); ok {
-			for _, w := range strings.Fields(value) {
-				out = append(out, trimDotSlash(w))
+		for _, x := range [...]*expander{r.expander(), {r: r, unset: true}} {
+			if value, ok := x.expand(word); ok {
+				for _, w := range strings.Fields(value) {
+					out = append(out, trimDotSlash(w))
+				}
+			}
+			if !x.maybe {
+				break
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func (r *reader) usesGraph() *usesGraph {
 		g.link(n, s.recipe)
 		g.link(n, []string{s.depText})
 		for _, dep := range s.deps {
-			if ru := r.rules[dep]; ru != nil {
+			if ru := r.rules[dep]; ru != nil && ru.line > 0 {
 				g.users[nodes[ru]] = append(g.users[nodes[ru]], n)
 			}
 		}

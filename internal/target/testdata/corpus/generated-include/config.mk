@@ -1,0 +1,2 @@
+CONFIGURED := yes
+configured-only: ; true
