@@ -20,7 +20,7 @@ func find(cfg Config, path string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil // relative to Dir; the kernel tells the rest
 	}
-	var denied error
+	denied := false
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
 			continue
@@ -28,17 +28,15 @@ func find(cfg Config, path string) (string, error) {
 		file := filepath.Join(dir, name)
 		info, err := os.Stat(file)
 		switch {
-		case errors.Is(err, fs.ErrPermission):
-			denied = reason(err)
 		case err != nil || info.IsDir():
 		case unix.Access(file, unix.X_OK) != nil:
-			denied = errNotExecutable
+			denied = true
 		default:
 			return file, nil
 		}
 	}
-	if denied != nil {
-		return "", notExecutable(name, denied)
+	if denied {
+		return "", notExecutable(name, errNotExecutable)
 	}
 	return "", notFound(name, errors.New("it is in no directory of PATH"))
 }

@@ -180,6 +180,7 @@ var roles = map[string]func(args []string){
 		for fd := range 3 {
 			must(0, syscall.Close(fd))
 		}
+		time.Sleep(100 * time.Millisecond) // long enough for a reader that would take this for the end
 		tty := must(os.OpenFile("/dev/tty", os.O_RDWR, 0))
 		must(tty.WriteString("still here"))
 	},
@@ -211,7 +212,7 @@ var roles = map[string]func(args []string){
 	},
 	// As sudo does: becomes root for good, so that nobody else may signal it.
 	"root": func([]string) {
-		must(0, syscall.Setresuid(0, 0, 0))
+		must(0, syscall.Setuid(0))
 		fmt.Println("ready", os.Getpid())
 		select {}
 	},

@@ -309,6 +309,46 @@ func TestWriter_Fails(t *testing.T) {
 	}
 }
 
+// Ensure that what lies in a pipe or terminal when the process exits is copied,
+// also when somebody holds it open and all the time for that is over.
+func TestDrain_CopiesWhatWasThere(t *testing.T) {
+	t.Parallel()
+	for tty, size := range map[bool]int{false: 600_000, true: 9000} { // more than one read, less than what fits
+		out, open := blocked()
+		cfg := as("")
+		cfg.Argv = []string{"/bin/sh", "-c", fmt.Sprintf("trap '' HUP; head -c %d /dev/zero; sleep 60 & exit 0", size)}
+		cfg.Stdout, cfg.TTY, cfg.Drain = out, tty, 1
+		p := launch(t, cfg)
+		await(t, "a Write", out.stuck)
+		await(t, "the exit", p.gone)
+		open()
+		e := wait(t, p)
+		if got := len(out.String()); got != size || len(e.Survivors) != 1 || e.Survivors[0].Why != holdsOutput {
+			t.Errorf("tty %t: got %d bytes, want %d; %+v", tty, got, size, e)
+		}
+		for _, s := range e.Survivors {
+			_ = syscall.Kill(s.PID, syscall.SIGKILL)
+		}
+	}
+}
+
+// Ensure that the last words of those who are being cancelled are copied, however
+// long before the process itself has gone.
+func TestDrain_WaitsForTheLadder(t *testing.T) {
+	t.Parallel()
+	out := newRecorder()
+	cfg := as("")
+	cfg.Stdout, cfg.Grace, cfg.Drain = out, 300*time.Millisecond, 1
+	cfg.Argv = []string{"/bin/sh", "-c", `VMO_PLAY=listen "$0" SIGTERM & trap 'exit 1' INT; wait`, self()}
+	p := launch(t, cfg)
+	out.until(t, "ready")
+	p.Cancel()
+	e := wait(t, p)
+	if !strings.HasSuffix(out.String(), "got SIGTERM\n") || e.Survivors != nil || e.Code == nil || *e.Code != 1 {
+		t.Errorf("got %q and %+v", out, e)
+	}
+}
+
 // Ensure that background output that never ends is cut off in bounded time.
 func TestDrain_Flood(t *testing.T) {
 	t.Parallel()
@@ -318,7 +358,7 @@ func TestDrain_Flood(t *testing.T) {
 		cfg.Stdout, cfg.TTY, cfg.Drain = io.Discard, tty, 50*time.Millisecond
 		p := launch(t, cfg)
 		e := wait(t, p)
-		if e.Code == nil || *e.Code != 3 || len(e.Survivors) != 1 || e.Survivors[0].Command != "yes" {
+		if e.Code == nil || *e.Code != 3 || len(e.Survivors) != 1 || e.Survivors[0].Why != holdsOutput {
 			t.Errorf("tty %t: got %+v", tty, e)
 		}
 		// Its output is closed now, which ends it.

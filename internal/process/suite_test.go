@@ -201,7 +201,7 @@ func suite(t *testing.T, start func(Config) (running, error)) {
 		out.until(t, "ready")
 		p.Cancel()
 		e := wait(t, p)
-		if e.Code == nil || *e.Code != 5 || !strings.HasSuffix(out.String(), "got SIGINT\ngot SIGTERM\n") {
+		if e.Code == nil || *e.Code != 5 || strings.Count(out.String(), "got") != 2 || !strings.HasSuffix(out.String(), "got SIGINT\ngot SIGTERM\n") {
 			t.Errorf("got %+v and %q", e, out)
 		}
 	})
