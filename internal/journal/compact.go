@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -160,4 +162,42 @@ func (c *copier) block(m *mark) error {
 	m.fileOffset, m.fileLen, m.prev = uint64(start), uint32(len(c.buf)), 0
 	c.raws = c.raws[:0]
 	return c.write(c.buf)
+}
+
+// Compacted is what CompactAll did.
+type Compacted struct {
+	Jobs   int    `json:"jobs"`
+	Before uint64 `json:"before"` // bytes on the disk
+	After  uint64 `json:"after"`
+}
+
+// CompactAll compresses every ended record that is worth it and is not yet.
+func (j *Journal) CompactAll(ctx context.Context) (Compacted, error) {
+	var done Compacted
+	err := filepath.WalkDir(filepath.Join(j.dir, "jobs"), func(path string, e fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
+		id, err := job.ParseID(name)
+		if e.IsDir() || !isSegment || err != nil {
+			return nil //nolint:nilerr // not a segment
+		}
+		before, err := os.Stat(path)
+		if err != nil || before.Size() < 4<<10 { // a block of the file system is all there is to gain
+			return err
+		}
+		if err := j.Compact(ctx, id); err != nil {
+			return err
+		}
+		after, err := os.Stat(path)
+		if err != nil || os.SameFile(before, after) {
+			return err
+		}
+		done.Jobs++
+		done.Before += uint64(before.Size())
+		done.After += uint64(after.Size())
+		return nil
+	})
+	return done, err
 }

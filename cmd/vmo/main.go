@@ -1,0 +1,101 @@
+// Command vmo runs make targets and commands as recorded jobs, without a
+// window. It shares its engine, and its journal, with the window.
+//
+// What goes where: the output of jobs and the answers of vmo to standard
+// output; everything vmo has to say besides to standard error. Exit codes are
+// in exit.go.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"vmorchestrator/internal/engine"
+)
+
+// version is set when it is built: -ldflags "-X main.version=v1.2.3".
+var version = "dev"
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	// A reader that goes away (`vmo exec … | head`) must not kill vmo before the
+	// record is complete; writes fail with EPIPE instead.
+	signal.Ignore(syscall.SIGPIPE)
+	c := &cli{}
+	root := c.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(context.Background())
+	return c.exit(err)
+}
+
+// cli is one invocation.
+type cli struct {
+	dataDir string
+	json    bool
+	entered bool // the arguments made sense; errors from here on are not usage
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "vmo",
+		Short: "Run make targets and commands as recorded jobs",
+		Long: `vmo runs make targets and commands on this machine and keeps a complete,
+replayable record of each: what was run, every byte it printed and when, and how
+it ended. The window of VM Orchestrator shows the same records.
+
+A job is named by its id, by the beginning of one, or by @1 for the newest, @2
+for the one before.`,
+		SilenceUsage: true, SilenceErrors: true, Version: version,
+		PersistentPreRun: func(*cobra.Command, []string) { c.entered = true },
+	}
+	root.SetVersionTemplate("vmo {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.dataDir, "data-dir", "", "folder of the journal (default $VMO_DATA_DIR, else the XDG data directory)")
+	flags.BoolVar(&c.json, "json", false, "print one JSON object a line")
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "record", Title: "Records:"}, &cobra.Group{ID: "care", Title: "Care:"})
+	for group, commands := range map[string][]*cobra.Command{
+		"run":    {c.projectsCommand(), c.targetsCommand(), c.runCommand(), c.execCommand(), c.cancelCommand(), c.unrecordedCommand()},
+		"record": {c.jobsCommand(), c.showCommand(), c.replayCommand(), c.followCommand()},
+		"care":   {c.doctorCommand(), c.reindexCommand(), c.compactCommand(), c.versionCommand()},
+	} {
+		for _, command := range commands {
+			command.GroupID = group
+			root.AddCommand(command)
+		}
+	}
+	return root
+}
+
+// with opens the engine for one command and closes it again.
+func (c *cli) with(ctx context.Context, do func(*engine.Engine) error) (err error) {
+	e, err := engine.Open(ctx, engine.Config{DataDir: c.dataDir})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := e.Close(); err == nil {
+			err = closing
+		}
+	}()
+	return do(e)
+}
+
+func (c *cli) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if c.json {
+				return printJSON(map[string]string{"version": version})
+			}
+			_, err := fmt.Println("vmo", version)
+			return err
+		},
+	}
+}

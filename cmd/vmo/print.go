@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"vmorchestrator/internal/job"
+)
+
+// visible makes a text from outside safe to print in a line: whatever could
+// move the cursor, change colours or reorder the text becomes an escape.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) || unicode.Is(unicode.Cf, r) {
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func printJSON(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
+
+// printer writes pages of a record to where their streams belong.
+type printer struct {
+	discard bool // only watch
+	json    bool // one object for each chunk
+	stamped bool // each line with its time
+	damaged bool // something could not be read
+
+	out, err lineStart
+}
+
+// page writes one page. Bytes are written as they are.
+func (p *printer) page(chunks []job.Chunk) error {
+	if p.json {
+		return p.objects(chunks)
+	}
+	for _, c := range chunks {
+		if c.Note != nil {
+			p.note(c)
+			continue
+		}
+		if p.discard {
+			continue
+		}
+		to, at := os.Stdout, &p.out
+		if c.Stream == job.Stderr {
+			to, at = os.Stderr, &p.err
+		}
+		var err error
+		if p.stamped {
+			err = at.write(to, c)
+		} else {
+			_, err = to.Write(c.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *printer) objects(chunks []job.Chunk) error {
+	w := bufio.NewWriter(os.Stdout)
+	enc := json.NewEncoder(w)
+	for _, c := range chunks {
+		if c.Note != nil && c.Note.Kind == job.NoteDamage {
+			p.damaged = true
+		}
+		if c.Data == nil {
+			c.Data = []byte{}
+		}
+		if err := enc.Encode(c); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// note says what is missing. Resizes are no news to a reader of text.
+func (p *printer) note(c job.Chunk) {
+	switch c.Note.Kind {
+	case job.NoteDamage:
+		p.damaged = true
+	case job.NoteGap:
+	default:
+		return
+	}
+	if !p.discard {
+		fmt.Fprintf(os.Stderr, "vmo: %s\n", visible(c.Note.Text))
+	}
+}
+
+// lineStart puts the time before each line of one stream.
+type lineStart struct{ inLine bool }
+
+func (l *lineStart) write(to io.Writer, c job.Chunk) error {
+	w := bufio.NewWriter(to)
+	for line := range strings.Lines(string(c.Data)) {
+		if !l.inLine {
+			w.WriteString(c.At.UTC().Format("2006-01-02T15:04:05.000Z07:00 "))
+		}
+		w.WriteString(line)
+		l.inLine = !strings.HasSuffix(line, "\n")
+	}
+	return w.Flush()
+}
+
+// ago is how long something is past, for people.
+func ago(t, now time.Time) string {
+	switch d := now.Sub(t); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds ago", int(max(0, d).Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+// length is a duration for people.
+func length(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.2fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+// size is a number of bytes for people.
+func size(n uint64) string {
+	const units = "kMGTPE"
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, i := float64(n)/1000, 0
+	for ; f >= 999.5; i++ {
+		f /= 1000
+	}
+	return fmt.Sprintf("%.3g %cB", f, units[i])
+}

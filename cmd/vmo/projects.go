@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/target"
+)
+
+func (c *cli) projectsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "projects", Short: "List the projects: mkcli's registry and added folders", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				all, err := e.Projects()
+				if err != nil {
+					return err
+				}
+				printProblems(all.Problems)
+				if c.json {
+					for _, p := range all.Projects {
+						if err := printJSON(p); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				if len(all.Projects) == 0 {
+					fmt.Fprintf(os.Stderr, "No projects: looked in %s (%s) and in the added folders.\n     Add a line alias=/path/to/folder there, or run: vmo projects add FOLDER\n",
+						visible(all.Registry), map[bool]string{true: "no entries", false: "missing"}[all.RegistryExists])
+					return nil
+				}
+				w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(w, "ALIAS\tFOLDER\tSOURCE")
+				for _, p := range all.Projects {
+					source := p.Source
+					if p.Line > 0 {
+						source = fmt.Sprintf("%s:%d", p.Source, p.Line)
+					}
+					if p.Error != "" {
+						source += " (" + p.Error + ")"
+					}
+					fmt.Fprintf(w, "%s\t%s\t%s\n", visible(p.Alias), visible(p.Dir), visible(source))
+				}
+				return w.Flush()
+			})
+		},
+	}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "add FOLDER", Short: "Add a folder to the projects", Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return c.with(cmd.Context(), func(e *engine.Engine) error {
+					dir, err := e.AddProject(args[0])
+					if err == nil && !c.json {
+						fmt.Println(visible(dir))
+					}
+					return err
+				})
+			},
+		},
+		&cobra.Command{
+			Use: "remove FOLDER", Short: "Forget an added folder; the folder stays as it is", Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return c.with(cmd.Context(), func(e *engine.Engine) error { return e.RemoveProject(args[0]) })
+			},
+		})
+	return cmd
+}
+
+func (c *cli) targetsCommand() *cobra.Command {
+	var at place
+	var trust bool
+	cmd := &cobra.Command{
+		Use: "targets", Short: "List the make targets of a project", Args: cobra.NoArgs,
+		Long: `List what a Makefile offers. It is read as text: nothing of it is run.
+
+With --trust make itself is asked too, which finds targets that the Makefile
+computes and runs whatever it computes them with.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				dir, err := at.resolve(e)
+				if err != nil {
+					return err
+				}
+				list := e.Targets
+				if trust {
+					list = e.TrustedTargets
+				}
+				return c.printTargets(cmd.Context(), dir, list)
+			})
+		},
+	}
+	at.folder(cmd)
+	cmd.Flags().BoolVar(&trust, "trust", false, "ask make itself too, this once")
+	return cmd
+}
+
+func (c *cli) printTargets(ctx context.Context, dir string, list func(context.Context, string) (engine.Targets, error)) error {
+	all, err := list(ctx, dir)
+	if err != nil {
+		return err
+	}
+	printProblems(all.Problems)
+	if c.json {
+		for _, t := range all.Targets {
+			if err := printJSON(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	section := ""
+	for _, t := range all.Targets {
+		if t.Section != section {
+			section = t.Section
+			fmt.Fprintf(w, "\n%s\n", visible(section))
+		}
+		kind := ""
+		if t.Terminal() {
+			kind = "terminal"
+		}
+		if t.Computed {
+			kind += " computed"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s:%d\n", visible(t.Name), kind, visible(t.Help), visible(t.File), t.Line)
+	}
+	if len(all.Targets) == 0 {
+		fmt.Fprintf(os.Stderr, "No targets in %s that can be called by name.\n", visible(all.File))
+	}
+	return w.Flush()
+}
+
+func printProblems(problems []target.Problem) {
+	for _, p := range problems {
+		fmt.Fprintf(os.Stderr, "vmo: %s:%d: %s\n", visible(p.File), p.Line, visible(p.Text))
+	}
+}

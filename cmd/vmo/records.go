@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
+)
+
+func (c *cli) jobsCommand() *cobra.Command {
+	limit := 10
+	cmd := &cobra.Command{
+		Use: "jobs", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return fmt.Errorf("%w: --limit %d lists nothing", job.ErrInvalid, limit)
+			}
+			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				jobs, err := e.Jobs(cmd.Context(), "", limit+1) // one more, to know how short an id may be
+				if err != nil {
+					return err
+				}
+				shown := jobs[:min(limit, len(jobs))]
+				if !c.json {
+					return printJobs(jobs, len(shown))
+				}
+				for _, j := range shown {
+					if err := printJSON(j); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "how many")
+	return cmd
+}
+
+func printJobs(jobs []job.Job, n int) error {
+	if n == 0 {
+		fmt.Fprintln(os.Stderr, "No jobs yet. Run something with: vmo exec -- echo hello")
+		return nil
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\tID\tSTATE\tEXIT\tSTARTED\tTOOK\tOUTPUT\tWHAT")
+	now := time.Now()
+	for i, j := range jobs[:n] {
+		exit, took, started := "-", "-", j.QueuedAt
+		switch {
+		case j.Signal != "":
+			exit = j.Signal
+		case j.ExitCode != nil:
+			exit = fmt.Sprint(*j.ExitCode)
+		}
+		if j.StartedAt != nil {
+			started, took = *j.StartedAt, length(j.Duration(now))
+		}
+		state := string(j.State)
+		if j.Stalled != "" {
+			state += " (waits: " + j.Stalled + ")"
+		}
+		fmt.Fprintf(w, "@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i+1, shortID(jobs, i), visible(state), exit,
+			ago(started, now), took, size(j.Bytes), visible(what(j)))
+	}
+	return w.Flush()
+}
+
+// what is the job in a few words.
+func what(j job.Job) string {
+	text := strings.Join(j.Argv, " ")
+	if j.Project != "" {
+		text = j.Project + ": " + text
+	}
+	if r := []rune(text); len(r) > 60 {
+		text = string(r[:59]) + "…"
+	}
+	return text
+}
+
+// shortID is the shortest beginning of an id that means no other job. Ids sort
+// by time, so only its neighbours can share it.
+func shortID(jobs []job.Job, i int) string {
+	id, n := string(jobs[i].ID), 8
+	for _, k := range []int{i - 1, i + 1} {
+		if k < 0 || k >= len(jobs) {
+			continue
+		}
+		for n < len(id) && strings.HasPrefix(string(jobs[k].ID), id[:n]) {
+			n++
+		}
+	}
+	if n == 9 || n == 14 || n == 19 || n == 24 { // not to end in a dash
+		n++
+	}
+	return id[:min(n, len(id))]
+}
+
+// reading is a command about one recorded job.
+func (c *cli) reading(use, short string, do func(ctx context.Context, e *engine.Engine, j job.Job) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use + " JOB", Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, os.Interrupt)...)
+			defer stop()
+			err := c.with(ctx, func(e *engine.Engine) error {
+				j, err := e.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return do(ctx, e, j)
+			})
+			if ctx.Err() != nil {
+				return exitCode(exitInterrupted)
+			}
+			return err
+		},
+	}
+}
+
+func (c *cli) showCommand() *cobra.Command {
+	var stamped bool
+	cmd := c.reading("show", "Print the output of a job, byte for byte", func(ctx context.Context, e *engine.Engine, j job.Job) error {
+		return c.print(ctx, e, j, &printer{json: c.json, stamped: stamped})
+	})
+	cmd.Flags().BoolVar(&stamped, "timestamps", false, "the time before each line")
+	return cmd
+}
+
+// print writes what is recorded so far.
+func (c *cli) print(ctx context.Context, e *engine.Engine, j job.Job, p *printer) error {
+	r, err := e.Output(j.ID)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for after := uint64(0); ctx.Err() == nil; {
+		page, err := r.Page(after, 1<<20)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			break
+		}
+		if err := p.page(page); err != nil {
+			return err
+		}
+		after = page[len(page)-1].Seq
+	}
+	return p.verdict()
+}
+
+// verdict makes damage visible to scripts.
+func (p *printer) verdict() error {
+	if p.damaged {
+		return fmt.Errorf("part of the record is damaged; everything else of it has been printed")
+	}
+	return nil
+}
+
+func (c *cli) followCommand() *cobra.Command {
+	return c.reading("follow", "Print the output of a job as it comes, until the job ends", func(ctx context.Context, e *engine.Engine, j job.Job) error {
+		r, err := e.Output(j.ID)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		p := &printer{json: c.json}
+		if err := r.Follow(ctx, 0, p.page); err != nil {
+			return err
+		}
+		return p.verdict()
+	})
+}
+
+func (c *cli) replayCommand() *cobra.Command {
+	speed, idle := 1.0, time.Duration(0)
+	cmd := c.reading("replay", "Print the output of a job at the pace at which it came", func(ctx context.Context, e *engine.Engine, j job.Job) error {
+		if speed <= 0 {
+			return fmt.Errorf("%w: the speed must be more than 0", job.ErrInvalid)
+		}
+		r, err := e.Output(j.ID)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		p := &printer{json: c.json}
+		pace := pace{speed: speed, idle: idle, last: j.QueuedAt}
+		if j.StartedAt != nil {
+			pace.last = *j.StartedAt
+		}
+		for after := uint64(0); ; {
+			page, err := r.Page(after, 256<<10)
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				return p.verdict()
+			}
+			for i := range page {
+				if err := pace.wait(ctx, page[i].At); err != nil {
+					return err
+				}
+				if err := p.page(page[i : i+1]); err != nil {
+					return err
+				}
+			}
+			after = page[len(page)-1].Seq
+		}
+	})
+	cmd.Flags().Float64Var(&speed, "speed", speed, "how many times faster")
+	cmd.Flags().DurationVar(&idle, "max-idle", idle, "cut pauses to this, such as 2s (default: keep them)")
+	return cmd
+}
+
+// pace waits as long as the recorded job did.
+type pace struct {
+	speed float64
+	idle  time.Duration
+	last  time.Time
+}
+
+func (p *pace) wait(ctx context.Context, at time.Time) error {
+	pause := at.Sub(p.last)
+	p.last = at
+	if p.idle > 0 {
+		pause = min(pause, p.idle)
+	}
+	t := time.NewTimer(time.Duration(float64(pause) / p.speed))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,248 @@
+// Package engine makes one thing of the others: a target on a host becomes a
+// job, its process runs here or there, its record is in the journal. It is the
+// only package that knows them all; the window and vmo know only it.
+//
+// Goroutines, who starts them and who waits:
+//
+//	run, one per job      Start         ends with its job          Close waits
+//	listen, one           Open          ends on Close              Close waits
+//	compress, one         Open (Idle)   ends on Close              Close waits
+//	keeper of the journal journal.Open  ends on journal.Close      Close waits
+//	watch of projects     Watch         ends with its context      its caller waits
+//
+// Close refuses new jobs, cancels the running ones, waits for them, and then
+// closes the journal.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/adrg/xdg"
+
+	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/journal"
+	"vmorchestrator/internal/process"
+)
+
+// Config says where things are. The zero Config is that of an operator's laptop.
+type Config struct {
+	DataDir   string // the journal; empty: VMO_DATA_DIR, else the XDG data directory
+	ConfigDir string // settings; empty: the XDG config directory
+	Registry  string // of mkcli; empty: ~/.config/mkcli/registry
+	Operator  string // empty: user@host
+
+	Parallel int           // jobs that run at once, others wait; zero: 16
+	Grace    time.Duration // between the steps of a cancel; zero: 5 s
+
+	// Idle lets the engine compress large records while nothing runs. It is for
+	// programs that stay: the window.
+	Idle bool
+}
+
+// Engine runs jobs. Its methods are safe for concurrent use.
+type Engine struct {
+	config  Config
+	journal *journal.Journal
+	changes *Changes
+
+	slots chan struct{} // a free place for a running job each
+
+	mu     sync.Mutex
+	live   map[job.ID]*live
+	closed bool
+
+	settings settingsFile
+
+	runs  sync.WaitGroup
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+	large chan job.ID // records worth compressing later
+}
+
+// ErrClosed means that the engine is shutting down.
+var ErrClosed = errors.New("the program is closing")
+
+// Open opens the journal and starts to listen for requests of other processes.
+func Open(ctx context.Context, c Config) (*Engine, error) {
+	c.defaults()
+	e := &Engine{
+		config: c, changes: newChanges(), live: map[job.ID]*live{},
+		slots: make(chan struct{}, c.Parallel), large: make(chan job.ID, 1000),
+		settings: settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")},
+	}
+	var err error
+	e.journal, err = journal.Open(ctx, journal.Config{
+		Dir: c.DataDir, Changed: e.changes.add, Descendants: process.Descendants,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
+	e.tasks.Add(1)
+	go e.listen(ctx)
+	if c.Idle {
+		e.tasks.Add(1)
+		go e.compress(ctx)
+	}
+	return e, nil
+}
+
+func (c *Config) defaults() {
+	if c.DataDir == "" {
+		c.DataDir = os.Getenv("VMO_DATA_DIR")
+	}
+	if c.DataDir == "" {
+		c.DataDir = filepath.Join(xdg.DataHome, "vm-orchestrator")
+	}
+	if c.ConfigDir == "" {
+		c.ConfigDir = filepath.Join(xdg.ConfigHome, "vm-orchestrator")
+	}
+	if c.Registry == "" {
+		c.Registry = filepath.Join(xdg.ConfigHome, "mkcli", "registry")
+	}
+	if c.Operator == "" {
+		c.Operator = operator()
+	}
+	if c.Parallel <= 0 {
+		c.Parallel = 16
+	}
+	if c.Grace <= 0 {
+		c.Grace = 5 * time.Second
+	}
+}
+
+func operator() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}
+
+// Close ends everything. Jobs that still run are cancelled; how they ended is in
+// their records before Close returns.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	running := make([]*live, 0, len(e.live))
+	for _, l := range e.live {
+		running = append(running, l)
+	}
+	e.mu.Unlock()
+	for _, l := range running {
+		l.cancel(job.CauseShutdown)
+	}
+	e.runs.Wait()
+	e.stop()
+	e.tasks.Wait()
+	return e.journal.Close()
+}
+
+// Status is how the engine stands.
+type Status struct {
+	DataDir  string
+	ReadOnly error // why nothing can be recorded; nil usually
+	Operator string
+	Parallel int
+	Journal  string // identity of the journal
+}
+
+// Status tells how the engine stands.
+func (e *Engine) Status() Status {
+	return Status{
+		DataDir: e.journal.Dir(), ReadOnly: e.journal.ReadOnly(), Operator: e.config.Operator,
+		Parallel: e.config.Parallel, Journal: e.journal.ID(),
+	}
+}
+
+// Changes are the hints about what is new.
+func (e *Engine) Changes() *Changes { return e.changes }
+
+// requestEvery is how long a cancel from another process may wait to be seen.
+const requestEvery = 100 * time.Millisecond
+
+// listen does what other processes ask for the jobs of this one.
+func (e *Engine) listen(ctx context.Context) {
+	defer e.tasks.Done()
+	tick := time.NewTicker(requestEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		e.mu.Lock()
+		busy := len(e.live) > 0
+		e.mu.Unlock()
+		if !busy {
+			continue
+		}
+		for _, q := range e.journal.Asked() {
+			l, err := e.running(q.Job)
+			if err != nil {
+				continue // it has ended meanwhile, which is what was asked
+			}
+			switch q.What {
+			case journal.RequestCancel:
+				l.cancel(job.CauseCancel)
+			case journal.RequestKill:
+				l.kill(job.CauseCancel)
+			case journal.RequestUnrecorded:
+				l.record.Unrecorded()
+			}
+		}
+	}
+}
+
+// compress compresses large records while nothing runs.
+func (e *Engine) compress(ctx context.Context) {
+	defer e.tasks.Done()
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for e.idle() {
+			var id job.ID
+			select {
+			case id = <-e.large:
+			default:
+			}
+			if id == "" {
+				break
+			}
+			// A record that cannot be compressed stays as it is, whole and readable.
+			_ = e.journal.Compact(ctx, id)
+		}
+	}
+}
+
+func (e *Engine) idle() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.live) == 0 && !e.closed
+}
+
+func (e *Engine) running(id job.ID) (*live, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l := e.live[id]; l != nil {
+		return l, nil
+	}
+	return nil, fmt.Errorf("job %s: %w", id, job.ErrNotOwner)
+}
