@@ -98,6 +98,9 @@ func (a *assign) definition(s string) bool {
 }
 
 func operator(s string) string {
+	if strings.IndexByte("=:?+!", s[0]) < 0 {
+		return ""
+	}
 	for _, op := range [...]string{"=", ":=", "::=", ":::=", "?=", "+=", "!="} {
 		if strings.HasPrefix(s, op) {
 			return op
@@ -184,11 +187,11 @@ func (r *reader) set(name string, a assign, cond bool) {
 		r.names = append(r.names, name)
 	}
 	v.texts = append(v.texts, a.value)
-	v.override = v.override || a.override
-	assigned := v.sure || v.maybe
-	if a.op == "?=" && v.sure {
-		return
+	if v.override && !a.override || a.op == "?=" && v.sure {
+		return // make keeps what it has
 	}
+	v.override = a.override
+	assigned := v.sure || v.maybe
 	next := variable{known: a.op != "!=", parts: []string{a.value}}
 	if strings.HasSuffix(a.op, ":=") || a.op == "+=" && assigned && v.simple {
 		x := r.expander()

@@ -3,8 +3,8 @@ package target
 import "strings"
 
 const (
-	maxWork      = 16 << 20 // bytes looked at or produced by all expansions of one project
-	maxExpansion = 1 << 20  // bytes of one
+	maxWork      = 8 << 20 // bytes looked at or produced by all expansions of one project
+	maxExpansion = 1 << 20 // bytes of one
 	maxNesting   = 64
 )
 

@@ -106,9 +106,13 @@ func trailing(comment string) string {
 // clean makes text from a file fit to be shown: valid UTF-8 in one line, with
 // nothing that moves a cursor or reorders what stands beside it.
 func clean(s string) string {
-	plain := true
+	plain, blank := true, true
 	for i := 0; i < len(s) && plain; i++ {
-		plain = s[i] >= ' ' && s[i] < 0x7f
+		plain = s[i] >= ' ' && s[i] < 0x7f && !(blank && s[i] == ' ')
+		blank = s[i] == ' '
+	}
+	if plain && !blank || s == "" {
+		return s // the usual text is not copied
 	}
 	if !plain {
 		s = strings.Map(func(c rune) rune {

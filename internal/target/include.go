@@ -60,6 +60,9 @@ func (r *reader) includeFile(f *file, name string, must bool) {
 	name = trimDotSlash(name)
 	key := cleanName(name)
 	switch {
+	case name == "" || strings.HasSuffix(name, "/"):
+		r.complain(f, "%s is a directory, not a file to include", show(name))
+		return
 	case r.reading[key]:
 		r.complain(f, "%s includes itself", show(name))
 		return

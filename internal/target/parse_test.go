@@ -124,6 +124,7 @@ func TestParse_Offers(t *testing.T) {
 		{"branches that disagree", "ifdef W\nN := w\nelse\nN := u\nendif\nrun-$(N): ; x\nall: ; x\n", "all"},
 		{"branches that agree", "ifndef N\nN := u\nendif\nrun-$(N): ; x\n", "run-u"},
 		{"blanks at the end of a value", "A := a # comment\n$(A)-b: ; x\nB := b  \n$(B)c: ; x\n", "a b c"},
+		{"override stays", "override A = a\nA = b\nA += c\n$(A): ; x\n", "a"},
 		{"escaped hash in a value", "A := a\\#b\n$(A): ; x\n", "a#b"},
 		{"recursive variable", "A = $(B)\nB = $(A)\n$(A): ; x\nc: ; x\n", "c"},
 		{"all branches, once", "ifdef X\na: ; x\nelse ifeq ($(Y),1)\na: ; y\nb: ; y\n  else\n\tifneq (a,b)\nc: ; z\n\tendif\nendif\nd: ; x\n", "a b c d"},
@@ -179,6 +180,7 @@ func TestParse_Problems(t *testing.T) {
 		{"generated include", "include gen.mk\ngen.mk:\n\tgen > $@\n", "Makefile:1: gen.mk does not exist yet: the rule at Makefile:2 makes it"},
 		{"computed include", "include $(shell ls) $(UNDEFINED)\n", "Makefile:1: an included file's name is computed"},
 		{"include of itself", "include Makefile\n", "Makefile:1: Makefile includes itself"},
+		{"include of a directory", "include ./ mk/\n", "Makefile:1: ./ is a directory"},
 		{"include with escape codes", "include a\x1b.mk\n", "Makefile:1: an included file's name has characters"},
 	}
 	for _, tt := range tests {

@@ -123,20 +123,28 @@ func (r *reader) ruleFor(name string) *rule {
 func (r *reader) targetNames(left string) []string {
 	var names []string
 	for _, word := range words(left) {
+		if strings.IndexByte(word, '$') < 0 {
+			names = appendName(names, word)
+			continue
+		}
 		x := r.expander()
 		value, ok := x.expand(word)
 		if !ok || x.rel {
 			continue
 		}
 		for _, raw := range words(strings.ReplaceAll(value, "$", "$$")) {
-			raw = strings.ReplaceAll(raw, "$$", "$")
-			if find(raw, "%") >= 0 || strings.ContainsAny(raw, "*?[") {
-				continue
-			}
-			if name := trimDotSlash(unescape(raw)); name != "" {
-				names = append(names, name)
-			}
+			names = appendName(names, strings.ReplaceAll(raw, "$$", "$"))
 		}
+	}
+	return names
+}
+
+func appendName(names []string, raw string) []string {
+	if find(raw, "%") >= 0 || strings.ContainsAny(raw, "*?[") {
+		return names
+	}
+	if name := trimDotSlash(unescape(raw)); name != "" {
+		names = append(names, name)
 	}
 	return names
 }
