@@ -45,12 +45,8 @@ export const lineText = (line: Line): string => plain(collapse(line.parts.map((p
 
 export const hasStderr = (line: Line): boolean => line.parts.some((part) => part.s === Stream.stderr && part.t !== '');
 
-/** C0 and C1 characters become their pictures, bidi controls a substitute; one for one. */
-export const show = (text: string): string =>
-  text
-    .replace(/[\x00-\x08\x0a-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
-    .replace(/\x7f/g, '\u2421')
-    .replace(/[\x80-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\u2426');
+/** Control and bidi characters become a visible one, one for one. (Their pictures are in few fonts.) */
+export const show = (text: string): string => text.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 export function spans(line: Line, carried = ''): Span[] {
   const text = collapse(line.parts.map((part) => part.t).join(''), carried).replace(OTHER, '');
@@ -59,14 +55,12 @@ export function spans(line: Line, carried = ''): Span[] {
     .map((entry) => ({ entry, text: entry.content.replace(/\x1b(\[[\x30-\x3f]*)?/g, '') }))
     .filter(({ text }) => text !== '')
     .map(({ entry, text }) => {
-      const reverse = entry.decorations.includes('reverse');
-      const fg = colour(entry.fg, entry.fg_truecolor);
-      const bg = colour(entry.bg, entry.bg_truecolor);
-      const [ink, paper] = reverse ? [bg ?? 'var(--surface-1)', fg ?? 'var(--text-1)'] : [fg, bg];
+      const paper = colour(entry.bg, entry.bg_truecolor);
+      const ink = paper ? on(paper, colour(entry.fg, entry.fg_truecolor)) : colour(entry.fg, entry.fg_truecolor);
       return {
         text,
         shown: show(text),
-        class: entry.decorations.filter((name) => name !== 'reverse' && name !== 'blink').join(' '),
+        class: entry.decorations.filter((name) => name !== 'blink').join(' '),
         style: [ink && `color:${ink}`, paper && `background:${paper}`].filter(Boolean).join(';'),
       };
     });
@@ -83,6 +77,14 @@ function colour(name: string | null, rgb: string | null): string | null {
   const basic = /^ansi-(bright-)?([a-z]+)$/.exec(name);
   const index = basic ? NAMES.indexOf(basic[2] ?? '') : -1;
   return index < 0 ? null : indexed(index + (basic?.[1] ? 8 : 0));
+}
+
+/** Black, white and no colour mean "legible" on a coloured ground, and which of them is depends on the theme. */
+function on(paper: string, ink: string | null): string | null {
+  if (ink !== null && !/^var\(--ansi-(0|7|15)\)$/.test(ink)) return ink;
+  if (paper.startsWith('var')) return 'var(--on-ansi)';
+  const [r = 0, g = 0, b = 0] = (paper.match(/\d+/g) ?? []).map(Number);
+  return r * 0.299 + g * 0.587 + b * 0.114 > 140 ? 'black' : 'white';
 }
 
 function triple(rgb: string | null): string | null {

@@ -24,7 +24,7 @@ export function position(ms: number): string {
 const pad = (n: number): string => String(n).padStart(2, '0');
 
 /** 1 204 — digits in groups, as operators read them. */
-export const count = (n: number): string => Math.floor(n).toString().replace(/\B(?=(\d{3})+$)/g, '\u202f');
+export const count = (n: number): string => Math.floor(n).toString().replace(/\B(?=(\d{3})+$)/g, '\u00a0');
 
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
 

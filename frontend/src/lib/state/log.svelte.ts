@@ -113,10 +113,11 @@ export class Log {
     this.#need(false);
   }
 
-  /** There may be more output than was fetched. lines counts newlines, as hints do. */
-  hint(lines: number, ended = false): void {
-    if (lines <= this.#hinted && !ended && lines < this.#total) return;
-    this.#hinted = Math.max(this.#hinted, lines);
+  /** There may be more output than was fetched. lines counts newlines, so a bar that redraws its line moves
+      only seq. */
+  hint(seq: number, lines: number, again = false): void {
+    if (seq <= this.#hinted && !again) return;
+    this.#hinted = Math.max(this.#hinted, seq);
     if (this.#following || !this.#loaded) {
       this.#need(true);
       return;
@@ -124,7 +125,7 @@ export class Log {
     this.#total = Math.max(this.#total, lines);
     // Paused: fetch again only if what is in view may have changed, which is the unfinished last line.
     const end = this.#window.from + this.#window.rows.length;
-    if (ended || this.#top + this.#rows >= end - 1) this.#need(true);
+    if (again || this.#top + this.#rows >= end - 1) this.#need(true);
   }
 
   /** The operator scrolled. Up pauses; down to the very end follows again. */
