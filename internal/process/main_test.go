@@ -356,3 +356,14 @@ func untilDead(pid int) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// end kills a process that a job left behind. Without a number it would be the
+// test itself.
+func end(t *testing.T, s job.Survivor) {
+	t.Helper()
+	if s.PID <= 1 {
+		t.Errorf("survivor without a number: %+v", s)
+		return
+	}
+	_ = syscall.Kill(s.PID, syscall.SIGKILL)
+}

@@ -327,7 +327,7 @@ func TestDrain_CopiesWhatWasThere(t *testing.T) {
 			t.Errorf("tty %t: got %d bytes, want %d; %+v", tty, got, size, e)
 		}
 		for _, s := range e.Survivors {
-			_ = syscall.Kill(s.PID, syscall.SIGKILL)
+			end(t, s)
 		}
 	}
 }
@@ -387,7 +387,7 @@ func TestProcess_LeavesNothingBehind(t *testing.T) {
 					p.Cancel()
 				}
 				for _, s := range p.Wait().Survivors {
-					_ = syscall.Kill(s.PID, syscall.SIGKILL)
+					end(t, s)
 				}
 				cfg.Argv = []string{"/no/such/file"}
 				if _, err := Start(cfg); err == nil {

@@ -134,8 +134,15 @@ func (p *Process) copyRest(s *stream) {
 		}
 	}
 	pids := holdersOf(p.child, s)
-	if len(pids) == 0 && s.next(p) == io.EOF {
-		return // it ended just now
+	if len(pids) == 0 {
+		// An exiting process shows no files any more before it has closed them.
+		s.last = false
+		s.setDeadline(time.Now().Add(100 * time.Millisecond))
+		for err := error(nil); err == nil; {
+			if err = s.next(p); err == io.EOF {
+				return
+			}
+		}
 	}
 	s.holders = p.child.nameHolders(pids)
 }

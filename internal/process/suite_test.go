@@ -274,7 +274,7 @@ func suite(t *testing.T, start func(Config) (running, error)) {
 				t.Errorf("tty %t: got survivors %+v", tty, e.Survivors)
 				continue
 			}
-			_ = syscall.Kill(e.Survivors[0].PID, syscall.SIGKILL)
+			end(t, e.Survivors[0])
 		}
 	})
 	run("CancelEndsHolder", func(t *testing.T) {
