@@ -154,6 +154,9 @@ func (e *Engine) Alive(ctx context.Context) ([]job.Job, error) { return e.journa
 // Reader is the record of one job; see [journal.Reader].
 type Reader = journal.Reader
 
+// Place is a place in a record; see [journal.Place].
+type Place = journal.Place
+
 // Lines is a window of a record; see [journal.Lines].
 type Lines = journal.Lines
 
@@ -191,4 +194,11 @@ func (e *Engine) Wait(ctx context.Context, id job.ID) (job.Job, error) {
 			return current, context.Cause(ctx)
 		}
 	}
+}
+
+// Running is how many jobs of this process have not ended.
+func (e *Engine) Running() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.live)
 }

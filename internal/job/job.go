@@ -120,7 +120,7 @@ type Job struct {
 	Dir        string     `json:"dir"`
 	EnvNames   []string   `json:"env_names,omitempty"` // names only, sorted
 	TTY        bool       `json:"tty"`
-	Size       Size       `json:"size"` // of the terminal at the start
+	Size       Size       `json:"size" ts_type:"{cols: number, rows: number}"` // of the terminal at the start
 	TimeoutMS  int64      `json:"timeout_ms,omitempty"`
 	Operator   string     `json:"operator"` // who: user@laptop
 	State      State      `json:"state"`
@@ -128,7 +128,7 @@ type Job struct {
 	Detail     string     `json:"detail"` // the cause in words, with what the system said
 	ExitCode   *int       `json:"exit_code"`
 	Signal     string     `json:"signal"` // such as "SIGKILL"; empty unless it ended by one
-	Survivors  []Survivor `json:"survivors,omitempty"`
+	Survivors  []Survivor `json:"survivors,omitempty" ts_type:"{pid: number, command: string, why: string}[]"`
 	QueuedAt   time.Time  `json:"queued_at" ts_type:"string"`
 	StartedAt  *time.Time `json:"started_at" ts_type:"string | null"`
 	FinishedAt *time.Time `json:"finished_at" ts_type:"string | null"`

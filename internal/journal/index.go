@@ -3,7 +3,6 @@ package journal
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"sort"
 
 	"vmorchestrator/internal/job"
@@ -25,7 +24,7 @@ type index struct {
 const tailWindow = 4 * (blockSize + maxChunk)
 
 // readIndex makes the index of a segment of the given size.
-func readIndex(f io.ReaderAt, seed uint32, size int64) (*index, error) {
+func readIndex(f segment, seed uint32, size int64) (*index, error) {
 	x := &index{tail: preludeSize}
 	if body, marks, ok := readSeal(f, seed, size); ok {
 		x.seal, x.marks = &body, marks
@@ -40,7 +39,7 @@ func readIndex(f io.ReaderAt, seed uint32, size int64) (*index, error) {
 
 // fromTail finds the last mark near the end and follows the marks back. It is
 // false when the chain of marks is broken.
-func (x *index) fromTail(f io.ReaderAt, seed uint32, size int64) bool {
+func (x *index) fromTail(f segment, seed uint32, size int64) bool {
 	s := newScanner(f, seed, size-tailWindow)
 	defer s.close()
 	var last *mark
@@ -85,7 +84,7 @@ func (x *index) reset() bool {
 }
 
 // extend reads on from the last mark it knows.
-func (x *index) extend(f io.ReaderAt, seed uint32) error {
+func (x *index) extend(f segment, seed uint32) error {
 	s := newScanner(f, seed, x.tail)
 	defer s.close()
 	for {

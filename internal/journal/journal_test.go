@@ -462,3 +462,47 @@ func TestJournal_IsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Ensure a reader never takes the frame that is just being written for damage.
+// The scan looked for the next frame behind a partial one, and the writer had
+// meanwhile put one there; small writes from one goroutine never showed it.
+func TestFollow_NeverSeesDamageInALivingRecord(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, other := open(t, dir), open(t, dir)
+	r := begin(t, j)
+	readers := []*Reader{reader(t, j, r.ID()), reader(t, other, r.ID())}
+	piece := noise(3, 150_000)
+	const pieces = 300
+	errs := make(chan error, len(readers))
+	for _, rd := range readers {
+		go func() {
+			n := 0
+			errs <- rd.Follow(t.Context(), 0, func(page []job.Chunk) error {
+				for _, c := range page {
+					if c.Note != nil {
+						return fmt.Errorf("chunk %d: %+v", c.Seq, *c.Note)
+					}
+					for len(c.Data) > 0 {
+						rest := piece[n%len(piece):]
+						k := min(len(rest), len(c.Data))
+						if !bytes.Equal(rest[:k], c.Data[:k]) {
+							return fmt.Errorf("chunk %d: wrong bytes at %d", c.Seq, n)
+						}
+						c.Data, n = c.Data[k:], n+k
+					}
+				}
+				return nil
+			})
+		}()
+	}
+	for range pieces {
+		write(t, r, job.Stdout, piece)
+	}
+	finish(t, r)
+	for range readers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}

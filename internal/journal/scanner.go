@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"io"
+	"io/fs"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -10,8 +11,9 @@ import (
 // A scanner reads the frames of a segment in order, into compressed blocks too,
 // and finds its way behind damage.
 type scanner struct {
-	f    io.ReaderAt
-	seed uint32
+	f     segment
+	seed  uint32
+	limit int64 // where a search for the next frame ends; 0 for none
 	off  int64 // file offset of buf[0]
 	buf  []byte
 	lo   int // next byte of buf to parse
@@ -19,6 +21,20 @@ type scanner struct {
 	inner   []byte // what is left of a decompressed block
 	zstd    *zstd.Decoder
 	scratch []byte
+}
+
+// segment is a file that is read, perhaps while it grows: an *os.File.
+type segment interface {
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
+func (s *scanner) size() (int64, error) {
+	info, err := s.f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // found is one step of a scan: a whole frame, or what stood in the way.
@@ -39,7 +55,7 @@ const scanWindow = 256 << 10
 // being written.
 var errTail = errors.New("end of segment")
 
-func newScanner(f io.ReaderAt, seed uint32, off int64) *scanner {
+func newScanner(f segment, seed uint32, off int64) *scanner {
 	return &scanner{f: f, seed: seed, off: off}
 }
 
@@ -67,24 +83,29 @@ func (s *scanner) next() (found, error) {
 		return found{}, err
 	}
 	from := s.pos()
-	switch result {
-	case parseOK:
+	if result == parseOK {
 		s.lo += n
 		if h.kind == kindBlock {
 			return s.enter(payload, from)
 		}
 		return found{header: h, payload: payload, from: from, to: s.pos()}, nil
-	case parseMore:
-		// Either the end, or a length that damage made: is there a frame behind?
-		if !s.resync() {
-			s.seek(from)
-			return found{}, errTail
-		}
-	case parseBad:
-		if !s.resync() {
-			s.seek(from)
-			return found{}, errTail
-		}
+	}
+	// Damage, or the end. Only what is in the file already may decide which: in a
+	// segment that grows meanwhile, the frame that is just being written would
+	// look damaged as soon as the next one can be seen behind it.
+	size, err := s.size()
+	if err != nil {
+		return found{}, err
+	}
+	if result == parseMore {
+		size = min(size, s.off+int64(len(s.buf)))
+	}
+	s.limit = size
+	behind := s.resync()
+	s.limit = 0
+	if !behind {
+		s.seek(from)
+		return found{}, errTail
 	}
 	return found{from: from, to: s.pos(), damaged: true}, nil
 }
@@ -116,6 +137,9 @@ func (s *scanner) fill(need int) (bool, error) {
 	}
 	have := len(s.buf)
 	want := max(need, have+scanWindow)
+	if s.limit > 0 {
+		want = min(want, max(have, int(s.limit-s.off)))
+	}
 	if want > have+64*scanWindow {
 		want = have + 64*scanWindow // a length that damage made must not cost memory
 	}

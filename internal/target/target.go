@@ -36,10 +36,10 @@ type Target struct {
 	File        string  `json:"file"`    // where its recipe's rule stands, relative to the project
 	Line        int     `json:"line"`
 	Phony       bool    `json:"phony"`
-	Interactive bool    `json:"interactive"` // wants a terminal
-	Why         string  `json:"why"`         // why it is interactive: "marked @tty", "name" or ""
-	Computed    bool    `json:"computed"`    // only make could find it; it has no help and no params
-	Params      []Param `json:"params"`      // what its recipe and its prerequisites use; see [Makefile]
+	Interactive bool    `json:"interactive"`                                                                                  // wants a terminal
+	Why         string  `json:"why"`                                                                                          // why it is interactive: "marked @tty", "name" or ""
+	Computed    bool    `json:"computed"`                                                                                     // only make could find it; it has no help and no params
+	Params      []Param `json:"params" ts_type:"{name: string, default: string, help: string, file: string, line: number}[]"` // what its recipe and its prerequisites use; see [Makefile]
 }
 
 // Param is a variable that the makefile invites its caller to set: `NAME ?= value`.

@@ -1,0 +1,165 @@
+// Package app is the window: everything Wails, and nothing else. Its bound
+// structs are thin: they check what comes from the page as if an attacker had
+// sent it, ask the engine, and answer.
+//
+// Hints are pushed and data is pulled: events say which jobs have something new
+// (feed.go), the page fetches the bytes through the asset server (output.go).
+//
+// Goroutines: Startup starts the feed and the watch of the projects; Shutdown
+// ends both and waits for them.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/wailsapp/wails/v2/pkg/runtime"
+
+	"vmorchestrator/internal/engine"
+)
+
+// App is the life of the window. It is not bound.
+type App struct {
+	Jobs     *Jobs
+	Projects *Projects
+	Settings *Settings
+	Output   *Output
+
+	shell *shell
+	args  []string
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+}
+
+// shell is what the bound structs share. The engine is there from Startup on.
+type shell struct {
+	version string
+
+	mu     sync.Mutex
+	ctx    context.Context // of the window; Wails wants it for dialogs and events
+	engine *engine.Engine
+	broken error           // why there is no engine
+	seen   map[string]bool // folders whose targets the page has asked for
+}
+
+// New makes the window of a version. Args are folders to open as projects.
+func New(version string, args []string) *App {
+	s := &shell{version: version, seen: map[string]bool{}}
+	return &App{
+		Jobs: &Jobs{s}, Projects: &Projects{s}, Settings: &Settings{s}, Output: newOutput(s),
+		shell: s, args: args,
+	}
+}
+
+var errStarting = errors.New("the window is still starting")
+
+// open returns the engine, or why there is none.
+func (s *shell) open() (*engine.Engine, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engine == nil {
+		if s.broken != nil {
+			return nil, s.broken
+		}
+		return nil, errStarting
+	}
+	return s.engine, nil
+}
+
+// Startup opens the engine. Wails calls it before the page is loaded. Without a
+// journal the window opens all the same, and every call says what is wrong.
+func (a *App) Startup(ctx context.Context) {
+	e, err := engine.Open(ctx, engine.Config{Idle: true})
+	a.shell.mu.Lock()
+	a.shell.ctx, a.shell.engine, a.shell.broken = ctx, e, err
+	a.shell.mu.Unlock()
+	if err != nil {
+		return
+	}
+	ctx, a.stop = context.WithCancel(ctx)
+	a.tasks.Add(2)
+	go func() { defer a.tasks.Done(); a.feed(ctx, e) }()
+	go func() { defer a.tasks.Done(); a.watch(ctx, e) }()
+	for _, dir := range a.args {
+		a.opened(ctx, dir)
+	}
+	runtime.OnFileDrop(ctx, func(_, _ int, paths []string) {
+		for _, path := range paths {
+			a.opened(ctx, path)
+		}
+	})
+}
+
+// watch tells the page when the registry or a makefile changes. Without it the
+// lists are read again when they are shown.
+func (a *App) watch(ctx context.Context, e *engine.Engine) {
+	err := e.Watch(ctx, a.shell.folders, func() { runtime.EventsEmit(ctx, string(EventProjects), struct{}{}) })
+	if err != nil {
+		runtime.LogWarning(ctx, err.Error())
+	}
+}
+
+// opened adds a folder that was dropped on the window or given as an argument.
+func (a *App) opened(ctx context.Context, path string) {
+	e, err := a.shell.open()
+	if err != nil {
+		return
+	}
+	dir, err := e.AddProject(path)
+	if err != nil {
+		runtime.EventsEmit(ctx, string(EventFailed), failure(err))
+		return
+	}
+	runtime.EventsEmit(ctx, string(EventOpened), Opened{Dir: dir})
+}
+
+// BeforeClose asks before running jobs are ended.
+func (a *App) BeforeClose(ctx context.Context) (prevent bool) {
+	e, err := a.shell.open()
+	if err != nil {
+		return false
+	}
+	n := e.Running()
+	if n == 0 || os.Getenv("VMO_CLOSE") == "now" {
+		return false
+	}
+	jobs := "1 job is"
+	if n > 1 {
+		jobs = fmt.Sprintf("%d jobs are", n)
+	}
+	const stay, end = "Keep running", "Stop and close"
+	answer, err := runtime.MessageDialog(ctx, runtime.MessageDialogOptions{
+		Type: runtime.QuestionDialog, Title: "Close VM Orchestrator?",
+		Message: jobs + " still running in this window. Closing it stops them; their records are kept.",
+		Buttons: []string{stay, end}, DefaultButton: stay, CancelButton: stay,
+	})
+	// GTK answers with its own words for the two buttons.
+	return err != nil || answer != end && answer != "Yes"
+}
+
+// Shutdown ends the jobs of the window and waits until their records are complete.
+func (a *App) Shutdown(context.Context) {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.Output.close()
+	if e, err := a.shell.open(); err == nil {
+		if err := e.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "vm-orchestrator:", err)
+		}
+	}
+	a.tasks.Wait()
+}
+
+// folders are those whose makefiles matter to the page.
+func (s *shell) folders() (dirs []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for dir := range s.seen {
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}

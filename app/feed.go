@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/wailsapp/wails/v2/pkg/runtime"
+
+	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
+)
+
+// Event names what the page can listen to. Every event may be lost or come
+// twice: it is a hint to ask again.
+type Event string
+
+// The events.
+const (
+	EventJobs     Event = "jobs"     // Hints
+	EventProjects Event = "projects" // nothing: read the lists again
+	EventOpened   Event = "opened"   // Opened
+	EventFailed   Event = "failed"   // Failure of something that no call asked for
+)
+
+// Hints says which jobs have something new.
+type Hints struct {
+	Jobs []Hint `json:"jobs"`
+	More bool   `json:"more"` // others may have too: ask for the list
+}
+
+// Hint is where one job stands.
+type Hint struct {
+	ID      job.ID    `json:"id"`
+	State   job.State `json:"state"`
+	Seq     uint64    `json:"seq"`
+	Lines   uint64    `json:"lines"`
+	Bytes   uint64    `json:"bytes"`
+	Stalled string    `json:"stalled"`
+}
+
+// Opened says that a folder was dropped on the window or given as argument.
+type Opened struct {
+	Dir string `json:"dir"`
+}
+
+const (
+	// feedEvery is one frame of a 60 Hz screen. The first hint after a pause goes
+	// out at once, so a key echoes without waiting for it.
+	feedEvery = 16 * time.Millisecond
+	// mostHints keeps an event below 4 KB: larger scripts stay in the memory of
+	// WebKitGTK for long (https://github.com/wailsapp/wails/issues/4587).
+	mostHints = 20
+)
+
+// feed turns the engine's changes into events, at most one each feedEvery.
+func (a *App) feed(ctx context.Context, e *engine.Engine) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.Changes().Ring():
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		runtime.EventsEmit(ctx, string(EventJobs), hints(ctx, e))
+		pause.Reset(feedEvery)
+	}
+}
+
+func hints(ctx context.Context, e *engine.Engine) Hints {
+	ids, list := e.Changes().Take()
+	out := Hints{Jobs: []Hint{}, More: list}
+	for _, id := range ids {
+		j, err := e.Job(ctx, id)
+		if err != nil || len(out.Jobs) == mostHints {
+			out.More = true // the list says what this event cannot
+			continue
+		}
+		out.Jobs = append(out.Jobs, Hint{j.ID, j.State, j.Chunks, j.Lines, j.Bytes, j.Stalled})
+	}
+	return out
+}
+
+// Events lists the event names for the generated bindings.
+var Events = []struct {
+	Value  Event
+	TSName string
+}{
+	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
+}

@@ -1,0 +1,65 @@
+// Command vm-orchestrator is the window. Its engine, and what it can do without
+// a window, is in cmd/vmo.
+package main
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/wailsapp/wails/v2"
+	"github.com/wailsapp/wails/v2/pkg/logger"
+	"github.com/wailsapp/wails/v2/pkg/options"
+	"github.com/wailsapp/wails/v2/pkg/options/assetserver"
+	"github.com/wailsapp/wails/v2/pkg/options/linux"
+
+	"vmorchestrator/app"
+)
+
+//go:embed all:frontend/dist
+var assets embed.FS
+
+//go:embed build/appicon.png
+var icon []byte
+
+// version is set when it is built: -ldflags "-X main.version=v1.2.3".
+var version = "dev"
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "vm-orchestrator:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	page, err := fs.Sub(assets, "frontend/dist")
+	if err != nil {
+		return err
+	}
+	// The DMABUF renderer of WebKitGTK leaves the window blank on several drivers
+	// (https://github.com/wailsapp/wails/issues/2977).
+	if _, set := os.LookupEnv("WEBKIT_DISABLE_DMABUF_RENDERER"); !set {
+		os.Setenv("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
+	}
+	window := app.New(version, os.Args[1:])
+	return wails.Run(&options.App{
+		Title: "VM Orchestrator", Width: 1280, Height: 800, MinWidth: 720, MinHeight: 480,
+		BackgroundColour: options.NewRGB(24, 26, 31),
+		AssetServer:      &assetserver.Options{Assets: page, Middleware: window.Output.Middleware},
+		OnStartup:        window.Startup,
+		OnBeforeClose:    window.BeforeClose,
+		OnShutdown:       window.Shutdown,
+		Bind:             []any{window.Jobs, window.Projects, window.Settings},
+		EnumBind:         []any{app.Events},
+		ErrorFormatter:   app.FormatError,
+		LogLevel:         logger.WARNING, LogLevelProduction: logger.ERROR,
+		DragAndDrop: &options.DragAndDrop{EnableFileDrop: true, DisableWebViewDrop: true},
+		Linux: &linux.Options{
+			Icon: icon, ProgramName: "vm-orchestrator",
+			// Never is what Wails takes without Linux options; a struct alone means Always.
+			WebviewGpuPolicy: linux.WebviewGpuPolicyNever,
+		},
+	})
+}
