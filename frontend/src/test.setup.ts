@@ -2,5 +2,6 @@ import { afterEach, vi } from 'vitest';
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   localStorage.clear();
 });

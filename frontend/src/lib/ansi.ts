@@ -17,6 +17,19 @@ const OTHER =
   // OSC, DCS, PM, APC, SOS up to their end; CSI except SGR; character sets; the two-byte rest.
   /\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b[P^_X][^\x1b]*(?:\x1b\\|$)|\x1b\[[\x30-\x3f]*[\x20-\x2f]*(?:[\x40-\x6c\x6e-\x7e]|$)|\x1b\[[<=>?][\x30-\x3f]*m|\x1b[ #%()*+\-./][\x20-\x7e]?|\x1b[\x30-\x4f\x51-\x57\x59\x5a\x5c\x60-\x7e]/g;
 const SGR = /\x1b\[([\d;:]*)m/g;
+const STRAY = /\x1b(?!\[[\d;:]*m)(?:\[[\x30-\x3f]*)?/g; // begun and never finished
+
+/** Text in which SGR sequences are the only escapes, written the way that anser reads them. */
+function clean(text: string): string {
+  if (!text.includes('\x1b')) return text;
+  return text
+    .replace(OTHER, '')
+    .replace(STRAY, '')
+    .replace(SGR, (sequence, numbers: string) => (numbers.includes(':') ? `\x1b[${numbers.split(';').map(semicolons).join(';')}m` : sequence));
+}
+
+/** 38:2::1:2:3 is 38;2;1;2;3, and of 4:3 (a wavy line) 4 is what can be drawn. */
+const semicolons = (number: string): string => (/^[34]8:/.test(number) ? number.replace(/:+/g, ';') : (number.split(':')[0] ?? ''));
 
 /** A line as one text: what follows the last carriage return, with the colours that were set before it. */
 export function collapse(text: string, carried = ''): string {
@@ -38,7 +51,7 @@ export function carry(text: string, before = ''): string {
 }
 
 /** Text without any escape sequence. */
-export const plain = (text: string): string => text.replace(OTHER, '').replace(SGR, '').replace(/\x1b/g, '');
+export const plain = (text: string): string => clean(text).replace(SGR, '');
 
 /** What a line copies as. */
 export const lineText = (line: Line): string => plain(collapse(line.parts.map((part) => part.t).join('')));
@@ -49,12 +62,11 @@ export const hasStderr = (line: Line): boolean => line.parts.some((part) => part
 export const show = (text: string): string => text.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
 export function spans(line: Line, carried = ''): Span[] {
-  const text = collapse(line.parts.map((part) => part.t).join(''), carried).replace(OTHER, '');
+  const text = clean(collapse(line.parts.map((part) => part.t).join(''), carried));
   if (!text.includes('\x1b')) return text === '' ? [] : [{ text, shown: show(text), class: '', style: '' }];
   return Anser.ansiToJson(text, { json: true, remove_empty: true, use_classes: true })
-    .map((entry) => ({ entry, text: entry.content.replace(/\x1b(\[[\x30-\x3f]*)?/g, '') }))
-    .filter(({ text }) => text !== '')
-    .map(({ entry, text }) => {
+    .map((entry) => {
+      const text = entry.content;
       const paper = colour(entry.bg, entry.bg_truecolor);
       const ink = paper ? on(paper, colour(entry.fg, entry.fg_truecolor)) : colour(entry.fg, entry.fg_truecolor);
       return {

@@ -26,7 +26,7 @@ export class FakeBackend implements Backend {
   #handlers = new Map<string, Set<(payload: never) => void>>();
   #serial = 0;
   #dirty = new Set<string>();
-  #hinting: ReturnType<typeof setTimeout> | undefined;
+  #hinting = false;
   #list: ProjectList;
   #targets = new Map<string, TargetList>();
   #readOnly: boolean;
@@ -203,12 +203,14 @@ export class FakeBackend implements Backend {
 
   #hint(id: string): void {
     this.#dirty.add(id);
-    this.#hinting ??= setTimeout(() => {
-      this.#hinting = undefined;
+    if (this.#hinting) return;
+    this.#hinting = true;
+    setTimeout(() => {
+      this.#hinting = false;
       const jobs = [...this.#dirty].map((dirty) => this.#view(this.#find(dirty)));
       this.#dirty.clear();
       this.emit('jobs', { jobs: jobs.map((j) => ({ id: j.id, state: j.state, seq: j.chunks, lines: j.lines, bytes: j.bytes, stalled: j.stalled })), more: false });
-    }, this.#dirty.size === 1 && id.length > 0 ? 4 : HINT);
+    }, HINT);
   }
 
   /* what the journal already holds */

@@ -1,0 +1,81 @@
+/* The window on a real backend: VMO_URL is the address of a running app whose registry or added folders hold the
+   project named VMO_PROJECT (default: sample) with the targets
+     hello   prints a line containing "hello" and succeeds
+     fails   ends with another exit code than 0
+     slow    prints lines for at least half a minute
+     shell   marked ## @tty, runs a shell or cat that echoes what is typed
+   Another name for one of them: VMO_TARGET_HELLO, _FAILS, _SLOW, _SHELL. */
+
+import { expect, test, type Page } from '@playwright/test';
+
+const project = process.env.VMO_PROJECT ?? 'sample';
+const name = (what: string) => process.env[`VMO_TARGET_${what.toUpperCase()}`] ?? what;
+
+const pane = (page: Page) => page.locator('.slot.shown.active').getByTestId('job-pane');
+const run = (page: Page, what: string) => page.locator(`[data-testid=target-row][data-name="${name(what)}"]`).getByTestId('run-button').click();
+
+test.beforeEach(async ({ page }) => {
+  await page.goto('/');
+  await page.locator(`[data-testid=project-row][data-name="${project}"]`).click();
+  await expect(page.getByTestId('target-row').first()).toBeVisible();
+});
+
+/** Runs a target to its end and returns the id of its job. */
+async function finish(page: Page, what: string, state: string): Promise<string> {
+  await run(page, what);
+  await expect(pane(page)).toHaveAttribute('data-state', state, { timeout: 20_000 });
+  return (await pane(page).getAttribute('data-job')) ?? '';
+}
+
+test('a target runs, shows its lines and ends with its exit code', async ({ page }) => {
+  const id = await finish(page, 'hello', 'succeeded');
+  await expect(pane(page).getByTestId('log-line').filter({ hasText: /hello/i }).first()).toBeVisible();
+  await expect(pane(page).getByTestId('job-facts')).toContainText('exit 0');
+  await expect(page.getByTestId('history-row').first()).toHaveAttribute('data-job', id);
+});
+
+test('a failure says its exit code', async ({ page }) => {
+  await finish(page, 'fails', 'failed');
+  await expect(pane(page).getByTestId('job-facts')).toContainText(/exit [1-9]/);
+});
+
+test('a terminal echoes what is typed, in order', async ({ page }) => {
+  await run(page, 'shell');
+  await expect(pane(page)).toHaveAttribute('data-state', 'running');
+  await pane(page).getByTestId('terminal').click();
+  await page.keyboard.type('# abcdefghijklmnopqrstuvwxyz 0123456789', { delay: 3 });
+  await expect(pane(page).getByTestId('terminal')).toContainText('abcdefghijklmnopqrstuvwxyz 0123456789');
+  await pane(page).getByTestId('cancel-button').click();
+  await expect(pane(page)).not.toHaveAttribute('data-state', 'running', { timeout: 20_000 });
+});
+
+test('a running job is cancelled', async ({ page }) => {
+  await run(page, 'slow');
+  await expect(pane(page).getByTestId('log-line').first()).toBeVisible();
+  await pane(page).getByTestId('cancel-button').click();
+  await expect(pane(page)).toHaveAttribute('data-state', 'cancelled', { timeout: 20_000 });
+});
+
+test('a closed pane opens again with everything the job printed', async ({ page }) => {
+  const id = await finish(page, 'hello', 'succeeded');
+  const text = await pane(page).getByTestId('log-line').allTextContents();
+  await pane(page).getByTestId('close-pane').click();
+  await page.locator(`[data-testid=history-row][data-job="${id}"]`).click();
+  await expect(pane(page).getByTestId('log-line')).toHaveText(text);
+});
+
+test('the last ten jobs are there after a reload, newest first', async ({ page }) => {
+  const ids: string[] = [];
+  for (let i = 0; i < 10; i++) ids.unshift(await finish(page, 'hello', 'succeeded'));
+  await page.reload();
+  await expect(page.getByTestId('history-row')).toHaveCount(10);
+  expect(await page.getByTestId('history-row').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-job')))).toEqual(ids);
+});
+
+test('a recorded job replays', async ({ page }) => {
+  await finish(page, 'hello', 'succeeded');
+  await pane(page).getByTestId('replay-button').click();
+  await expect(pane(page).getByTestId('terminal')).toContainText(/hello/i);
+  await pane(page).getByTestId('live-button').click();
+  await expect(pane(page).getByTestId('log-line').filter({ hasText: /hello/i }).first()).toBeVisible();
+});
