@@ -86,6 +86,7 @@ func (a *App) Startup(ctx context.Context) {
 	for _, dir := range a.args {
 		a.opened(ctx, dir)
 	}
+	a.probe(ctx)
 	runtime.OnFileDrop(ctx, func(_, _ int, paths []string) {
 		for _, path := range paths {
 			a.opened(ctx, path)

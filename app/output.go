@@ -50,6 +50,9 @@ func (o *Output) Middleware(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", fmt.Sprintf(policy, extraConnect))
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
+		if probed(w, r) {
+			return
+		}
 		path, ours := strings.CutPrefix(r.URL.Path, "/journal/")
 		if !ours {
 			next.ServeHTTP(w, r)
