@@ -276,7 +276,7 @@ hello: ## Say hello
 flood: ## 50 000 lines a second
 	@WINDOWTEST_FLOOD=$(SECONDS_) exec $(SELF)
 echo: ## @tty Echo what is typed
-	@stty -icanon; exec cat
+	@stty -icanon -echo; exec cat
 evil: ## Output that attacks the page
 	@printf '%s\n' '<img src=x onerror="window.pwned=1">' '<script>window.pwned=1</script>'
 `
@@ -366,7 +366,7 @@ func TestWindow_AnswersUnderAFlood(t *testing.T) {
 	w.click(w.place(runButton("flood")))
 	w.until("the flood is shown", `[...document.querySelectorAll('[data-testid=log-line]')].length > 3`)
 	// Back to the terminal, with the flood visible beside it.
-	if tile := `[data-testid=tile-button]`; ask[bool](w, "return Boolean(document.querySelector('"+tile+"'))") {
+	if tile := `[aria-label="As tiles"]`; ask[bool](w, "return Boolean(document.querySelector('"+tile+"'))") {
 		w.click(w.place(tile))
 	}
 	w.until("both are visible", `document.querySelector('[data-testid=terminal]')?.getBoundingClientRect().width > 0 && document.querySelector('[data-testid=log-line]')?.getBoundingClientRect().width > 0`)
