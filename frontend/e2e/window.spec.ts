@@ -3,8 +3,8 @@
      hello   prints a line containing "hello" and succeeds
      fails   ends with another exit code than 0
      slow    prints lines for at least half a minute
-     shell   marked ## @tty, runs a shell or cat that echoes what is typed
-   Another name for one of them: VMO_TARGET_HELLO, _FAILS, _SLOW, _SHELL. */
+     asks    marked ## @tty, waits for a line that is typed
+   Another name for one of them: VMO_TARGET_HELLO, _FAILS, _SLOW, _ASKS. */
 
 import { expect, test, type Page } from '@playwright/test';
 
@@ -40,10 +40,10 @@ test('a failure says its exit code', async ({ page }) => {
 });
 
 test('a terminal echoes what is typed, in order', async ({ page }) => {
-  await run(page, 'shell');
+  await run(page, 'asks');
   await expect(pane(page)).toHaveAttribute('data-state', 'running');
   await pane(page).getByTestId('terminal').click();
-  await page.keyboard.type('# abcdefghijklmnopqrstuvwxyz 0123456789', { delay: 3 });
+  await page.keyboard.type('abcdefghijklmnopqrstuvwxyz 0123456789', { delay: 3 });
   await expect(pane(page).getByTestId('terminal')).toContainText('abcdefghijklmnopqrstuvwxyz 0123456789');
   await pane(page).getByTestId('cancel-button').click();
   await expect(pane(page)).not.toHaveAttribute('data-state', 'running', { timeout: 20_000 });

@@ -4,9 +4,24 @@
 import * as Jobs from '../../wailsjs/go/app/Jobs';
 import * as Projects from '../../wailsjs/go/app/Projects';
 import * as Settings from '../../wailsjs/go/app/Settings';
+import type { app, engine } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Backend, type Events, type Frame, type Info, type Job, type LinePage, type OutputQuery, type ProjectList, type TargetList } from './types';
+import { AppError, type Backend, type Events, type Frame, type Info, type Job, type LinePage, type OutputQuery, type Project, type ProjectList, type Query, type Start, type Target, type TargetList } from './types';
+
+/* A field that Go renames or drops must not compile here: the names on both sides are the same. */
+type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
+type Checked<_T extends never> = true;
+export type Wire = [
+  Checked<Missing<Job, app.Job>>,
+  Checked<Missing<Info, app.Info>>,
+  Checked<Missing<Query, app.Query> | Missing<app.Query, Query>>,
+  Checked<Missing<Start, app.Request> | Missing<app.Request, Start>>,
+  Checked<Missing<Project, engine.Project>>,
+  Checked<Missing<ProjectList, engine.Projects>>,
+  Checked<Missing<Target, engine.Target>>,
+  Checked<Missing<TargetList, engine.Targets>>,
+];
 
 /** Waits for a bound call. Its type says less than the wire does (unions arrive as string), hence the cast. */
 async function call<T>(answer: Promise<unknown>): Promise<T> {
@@ -49,8 +64,15 @@ function base64(data: Uint8Array): string {
   return btoa(text);
 }
 
-/** Go writes null for an empty slice. The window never wants to know. */
-const jobOf = (job: Job): Job => ({ ...job, argv: job.argv ?? [], survivors: job.survivors ?? [] });
+/** Go writes null for an empty slice and may leave out what is not known. The window never wants to know. */
+const jobOf = (job: Job): Job => ({
+  ...job,
+  argv: job.argv ?? [],
+  survivors: job.survivors ?? [],
+  exit_code: job.exit_code ?? null,
+  started_at: job.started_at ?? null,
+  finished_at: job.finished_at ?? null,
+});
 const projectsOf = (list: ProjectList): ProjectList => ({ ...list, projects: list.projects ?? [], problems: list.problems ?? [] });
 const targetsOf = (list: TargetList): TargetList => ({
   ...list,

@@ -134,6 +134,7 @@ export interface Events {
   jobs: { jobs: JobHint[]; more: boolean };
   projects: Record<string, never>;
   opened: { dir: string };
+  failed: { code: string; message: string; hint: string }; // of something that no call asked for
 }
 
 export const Stream = { stdout: 1, stderr: 2, tty: 3, event: 4 } as const;

@@ -48,6 +48,7 @@ export class App {
     const offs = [
       this.jobs.open(),
       this.projects.open(),
+      this.backend.on('failed', (failure) => this.problems.report('open the folder', failure)),
       this.jobs.listen((hint) => this.pump.bell(hint.id, hint.seq, hint.state === 'running' || hint.state === 'pending')),
     ];
     void this.problems.guard('read the settings', async () => {

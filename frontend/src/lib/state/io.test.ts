@@ -72,6 +72,7 @@ describe('pump', () => {
     const got: string[] = [];
     const pump = new Pump(output);
     const tap = pump.add('j', 0, { frame: (frame, done) => (got.push(text(frame.data)), waiting.push(done)) });
+    pump.bell('j', 9, true);
     await settle();
     expect(asked).toHaveLength(1);
     expect(got).toEqual(['0', '1', '2']);
@@ -109,6 +110,26 @@ describe('pump', () => {
     pump.bell('j', 99, true);
     await settle();
     expect(asked.length).toBeLessThanOrEqual(2);
+    pump.remove(tap);
+  });
+  it('a hint that comes while it asks is not lost', async () => {
+    const { output, chunks } = journal([]);
+    let answer: (() => void) | undefined;
+    const got: string[] = [];
+    const pump = new Pump(async (query) => {
+      const frames = await output(query);
+      await new Promise<void>((resolve) => (answer = resolve));
+      return frames;
+    });
+    const tap = pump.add('j', 0, { frame: (frame, done) => (got.push(text(frame.data)), done()) });
+    await settle();
+    chunks.push('x'); // after the journal looked, before its answer is here
+    pump.bell('j', 1, true);
+    answer?.();
+    await settle();
+    answer?.();
+    await settle();
+    expect(got).toEqual(['x']);
     pump.remove(tap);
   });
   it('finds a late echo without a hint', async () => {

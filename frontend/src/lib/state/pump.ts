@@ -6,7 +6,8 @@ import { AppError, type Frame, type OutputQuery } from '../types';
 
 const MAX = 1 << 20; // bytes in one answer
 const OPEN_TAIL = 1 << 20; // how much of an old job is drawn when its terminal opens
-const LIVE_TAIL = 4 << 20; // how far a terminal may fall behind a flood before it skips
+const LIVE_TAIL = 2 << 20; // how far a terminal may fall behind a flood before it skips
+const FULL = 64 * 1024; // an answer of this size may have been cut
 const ROOM = 2; // chunks that may be on their way into a terminal
 const NET = 1000; // ms after which a living job is asked for without a hint
 const ECHO = [0, 1, 2, 4, 8, 16]; // ms between looks for the echo of a key
@@ -124,9 +125,11 @@ export class Pump {
 
   async #pull(taps: Tap[]): Promise<void> {
     const tail = taps[0]?.fresh ? OPEN_TAIL : LIVE_TAIL;
+    const heads = taps.map((tap) => tap.head);
     for (const tap of taps) tap.dirty = false;
     const frames = await this.#output({ after: taps.map((tap) => ({ job: tap.job, seq: tap.after })), max: MAX, tail });
     const got = new Set<Tap>();
+    const more = taps[0]?.fresh || frames.reduce((sum, frame) => sum + frame.data.length, 0) >= FULL;
     for (const frame of frames) {
       const tap = taps[frame.index];
       if (!tap || !this.#taps.has(tap) || frame.last <= tap.after) continue;
@@ -138,14 +141,15 @@ export class Pump {
         this.kick();
       });
     }
-    for (const tap of taps) {
+    for (const [i, tap] of taps.entries()) {
       tap.fresh = false;
       if (got.has(tap)) {
-        tap.dirty = true; // an answer may have been cut at MAX
+        if (more) tap.dirty = true; // else the next hint says when
         tap.echo = 0;
         continue;
       }
-      tap.head = Math.min(tap.head, tap.after); // a hint that the journal does not confirm is no reason to spin
+      // A hint that the journal does not confirm is no reason to spin; one that came meanwhile is one to ask.
+      if (tap.head === heads[i]) tap.head = Math.min(tap.head, tap.after);
       if (tap.echo > 0) this.#listen(tap);
       else tap.sink.idle?.();
     }
