@@ -1,0 +1,117 @@
+# VM Orchestrator. `make help` lists what there is; so does the window itself.
+#
+# run, dev and test install what is missing by themselves (scripts/setup.sh) and
+# say so; when everything is there that look costs a few hundredths of a second.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+## folder that the window opens with: your own project instead of the sample
+PROJECT ?= build/sample
+## port of the development server, on the loopback
+DEV_PORT ?= 34115
+
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS = -X main.version=$(VERSION)
+WINDOW_TAGS := desktop,production,webkit2_41
+# Not ./...: that would look for Go packages in node_modules as well.
+PACKAGES := . ./app/... ./cmd/... ./internal/...
+
+# The page is built when one of its sources is newer than what was built.
+PAGE := frontend/dist/index.html
+PAGE_SOURCES := $(wildcard frontend/*.html frontend/*.json frontend/*.ts frontend/*.js) \
+	$(shell find frontend/src frontend/public frontend/wailsjs -type f 2>/dev/null)
+
+##@ Use it
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^## / { about = substr($$0, 4) } \
+		/^[A-Z_]+ \?= / && about { split($$0, set, " \\?= "); vars = vars sprintf("  %-10s %s (%s)\n", set[1], about, set[2]); about = "" } \
+		/^[a-z][a-z-]*:.*## / { sub(/^@tty /, "", $$2); printf "  %-10s %s\n", $$1, $$2 } \
+		END { printf "\nVariables, as in make run PROJECT=~/src/app\n%s\n", vars }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: build ## Open the window; without a display, run a sample target in the terminal
+	@scripts/run.sh "$(PROJECT)"
+
+.PHONY: build
+build: need-build window vmo ## Build the window and vmo into build/bin and bin
+
+.PHONY: validate
+validate: need-build vmo ## Measure what is promised, with the real vmo in a folder of its own
+	@scripts/validate.sh bin/vmo
+
+##@ Work on it
+
+.PHONY: setup
+setup: ## Install everything that building and testing need
+	@scripts/setup.sh test
+	@echo "everything is there"
+
+.PHONY: dev
+dev: need-display bin/wails ## The window with hot reload, and its page in a browser, until Ctrl-C
+	@DEV_ADDRESS=127.0.0.1:$(DEV_PORT) scripts/dev.sh start "$(PROJECT)"
+
+.PHONY: stop
+stop: ## Stop what make dev started
+	@scripts/dev.sh stop
+
+.PHONY: check
+check: need-build bin/wails bin/staticcheck $(PAGE) ## Look for mistakes without running anything: format, vet, lint, types, generated files
+	@scripts/check.sh
+
+.PHONY: test
+test: need-test bin/wails bin/staticcheck $(PAGE) vmo window ## Everything that must hold: check, then all tests, in the browser and in the window too
+	@scripts/test.sh
+
+.PHONY: bench
+bench: need-bench vmo ## Compare the speed of recording with plain pipes, script and asciinema
+	@scripts/bench.sh bin/vmo
+
+.PHONY: bindings
+bindings: need-build bin/wails $(PAGE) ## Write frontend/wailsjs anew from the bound Go methods
+	@bin/wails generate module -tags webkit2_41 -nocolour
+
+.PHONY: golden
+golden: ## Write the golden file of the import graph anew
+	@go test ./internal -run Golden -update
+
+.PHONY: clean
+clean: ## Remove what was built, and no record of any job
+	@scripts/dev.sh stop >/dev/null
+	@rm -rf bin build/bin frontend/dist frontend/node_modules frontend/package.json.md5 \
+		frontend/test-results frontend/playwright-report
+
+# From here on: what the targets above need.
+
+.PHONY: need-build need-display need-test need-bench
+need-build need-display need-test need-bench:
+	@scripts/setup.sh $(@:need-%=%)
+
+.PHONY: vmo
+vmo:
+	@CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/vmo ./cmd/vmo
+
+.PHONY: window
+window: $(PAGE)
+	@go build -tags $(WINDOW_TAGS) -ldflags '$(LDFLAGS)' -o build/bin/vm-orchestrator .
+
+$(PAGE): $(PAGE_SOURCES) | need-build
+	@echo "building the page"
+	@cd frontend && npm run --silent build -- --logLevel warn
+	@touch $@
+
+bin/wails: tools/go.mod tools/go.sum | need-build
+	@echo "building the Wails command"
+	@go build -C tools -o ../bin/wails github.com/wailsapp/wails/v2/cmd/wails
+	@touch $@
+
+bin/staticcheck: tools/go.mod tools/go.sum | need-build
+	@echo "building staticcheck"
+	@go build -C tools -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@touch $@

@@ -1,0 +1,208 @@
+#!/usr/bin/env bash
+# Makes sure that everything a level needs is there, and installs what is not.
+# When nothing is missing it says nothing and takes a fraction of a second.
+#
+#   scripts/setup.sh build    what building and opening the window needs
+#   scripts/setup.sh display  the same, and a virtual display if there is none
+#   scripts/setup.sh test     the same, and what the tests need
+#   scripts/setup.sh bench    the same, and the programs that `make bench` compares with
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+level=${1:-build}
+go_need=1.26
+node_need=20.19
+
+fail() {
+	printf 'setup: %s\n' "$@" >&2
+	exit 1
+}
+
+# at_least VERSION MINIMUM, compared number by number.
+at_least() {
+	local have need i
+	IFS=. read -r -a have <<<"${1%%[!0-9.]*}"
+	IFS=. read -r -a need <<<"$2"
+	for i in "${!need[@]}"; do
+		((10#${have[i]:-0} > 10#${need[i]})) && return 0
+		((10#${have[i]:-0} < 10#${need[i]})) && return 1
+	done
+	return 0
+}
+
+# --- languages: never installed by us, because the system's versions are too old
+
+command -v go >/dev/null || fail "Go is not installed." "Install Go $go_need or newer from https://go.dev/dl/ and put its bin folder on the PATH."
+go_have=$(GOTOOLCHAIN=local go version | awk '{print substr($3, 3)}')
+at_least "$go_have" "$go_need" || fail "Go $go_have is too old." "Install Go $go_need or newer from https://go.dev/dl/."
+command -v node >/dev/null || fail "Node.js is not installed." "Install Node.js $node_need or newer from https://nodejs.org/en/download."
+node_have=$(node --version)
+node_have=${node_have#v}
+at_least "$node_have" "$node_need" || fail "Node.js $node_have is too old." "Install Node.js $node_need or newer from https://nodejs.org/en/download."
+command -v npm >/dev/null || fail "npm is not installed." "It comes with Node.js from https://nodejs.org/en/download; on Debian it is the package npm."
+
+# --- what the system has to give
+
+system=other
+case $(uname -s) in
+Linux)
+	if [ -r /etc/os-release ]; then
+		family=$(. /etc/os-release && echo "${ID:-} ${ID_LIKE:-}")
+		case " $family " in
+		*" debian "* | *" ubuntu "*) system=debian ;;
+		*" fedora "* | *" rhel "*) system=fedora ;;
+		*" arch "*) system=arch ;;
+		*suse*) system=suse ;;
+		esac
+	fi
+	;;
+Darwin) system=macos ;;
+esac
+
+missing=() # names of packages, in Debian's words
+
+# needs PACKAGE COMMAND...: one of the commands has to be there.
+needs() {
+	local package=$1 command
+	shift
+	for command; do
+		command -v "$command" >/dev/null && return 0
+	done
+	missing+=("$package")
+}
+
+has_display() { [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || [ "$system" = macos ]; }
+
+needs_window() {
+	needs gcc "${CC:-cc}" gcc clang
+	if [ "$system" = macos ]; then
+		return 0 # WebKit comes with the system
+	fi
+	needs pkg-config pkg-config pkgconf
+	pkg-config --exists gtk+-3.0 2>/dev/null || missing+=(libgtk-3-dev)
+	pkg-config --exists webkit2gtk-4.1 2>/dev/null || missing+=(libwebkit2gtk-4.1-dev)
+	[ "$system" != debian ] || [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+}
+
+needs_display() {
+	if [ "$system" != macos ]; then
+		needs xvfb Xvfb
+		needs xauth xauth
+	fi
+}
+
+needs_tests() {
+	needs_display
+	needs git git
+	if [ "$system" != macos ]; then
+		needs xdotool xdotool
+		needs imagemagick import
+		needs dbus dbus-run-session
+	fi
+	[ -n "${VMO_CHROMIUM:-}" ] || needs chromium chromium
+}
+
+needs make make
+case $level in
+build) needs_window ;;
+display)
+	needs_window
+	has_display || needs_display
+	;;
+test)
+	needs_window
+	needs_tests
+	;;
+bench)
+	needs_window
+	needs_tests
+	needs asciinema asciinema
+	needs bsdutils script
+	;;
+*) fail "there is no level $level: build, display, test or bench" ;;
+esac
+
+# in_words SYSTEM: the same packages under another system's names.
+in_words() {
+	local package
+	for package in "${missing[@]}"; do
+		case $1:$package in
+		fedora:libgtk-3-dev) echo gtk3-devel ;;
+		fedora:libwebkit2gtk-4.1-dev) echo webkit2gtk4.1-devel ;;
+		fedora:pkg-config) echo pkgconf-pkg-config ;;
+		fedora:xauth) echo xorg-x11-xauth ;;
+		fedora:dbus) echo dbus-daemon ;;
+		suse:libgtk-3-dev) echo "'pkgconfig(gtk+-3.0)'" ;;
+		suse:libwebkit2gtk-4.1-dev) echo "'pkgconfig(webkit2gtk-4.1)'" ;;
+		suse:dbus) echo dbus-1 ;;
+		fedora:xvfb | suse:xvfb) echo xorg-x11-server-Xvfb ;;
+		fedora:imagemagick | suse:imagemagick) echo ImageMagick ;;
+		arch:libgtk-3-dev) echo gtk3 ;;
+		arch:libwebkit2gtk-4.1-dev) echo webkit2gtk-4.1 ;;
+		arch:pkg-config) echo pkgconf ;;
+		arch:xvfb) echo xorg-server-xvfb ;;
+		arch:xauth) echo xorg-xauth ;;
+		*:bsdutils) echo util-linux ;;
+		*) echo "$package" ;;
+		esac
+	done | paste -sd' ' -
+}
+
+install_on_debian() {
+	local root=() command
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || fail "these packages are missing: ${missing[*]}" "As root, run: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+		root=(sudo)
+	fi
+	printf 'setup: installing %s\n' "${missing[*]}" >&2
+	command=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+	"${command[@]}" update || fail "the package lists could not be fetched." "Check the network and /etc/apt/sources.list, then try again."
+	local package
+	for package in "${missing[@]}"; do
+		case $package in
+		chromium)
+			# Ubuntu's package of that name only points to a snap.
+			if ! apt-cache policy chromium | grep -q 'Candidate: [0-9]'; then
+				fail "this system has no package with Chromium, which the tests of the page need." \
+					"Install a Chromium or Chrome, for example with: sudo snap install chromium" \
+					"If it has another name than chromium, set VMO_CHROMIUM to its path."
+			fi
+			;;
+		libwebkit2gtk-4.1-dev)
+			apt-cache policy "$package" | grep -q 'Candidate: [0-9]' ||
+				fail "this system has no package $package." "The window needs Debian 12, Ubuntu 22.04 or newer. vmo needs none of it: go build ./cmd/vmo"
+			;;
+		esac
+	done
+	"${command[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+		fail "the packages could not be installed." "See what apt says: ${root[*]} apt-get install --no-install-recommends ${missing[*]}"
+}
+
+if [ ${#missing[@]} -gt 0 ]; then
+	case $system in
+	debian) install_on_debian ;;
+	fedora) fail "these packages are missing: $(in_words fedora)" "Run: sudo dnf install $(in_words fedora)" ;;
+	arch) fail "these packages are missing: $(in_words arch)" "Run: sudo pacman -S --needed $(in_words arch)" ;;
+	suse) fail "these packages are missing: $(in_words suse)" "Run: sudo zypper install $(in_words suse)" ;;
+	macos)
+		for package in "${missing[@]}"; do
+			case $package in
+			gcc | make | git) echo "setup: a C compiler, make and git come with: xcode-select --install" >&2 ;;
+			chromium) echo "setup: Chromium comes with: brew install --cask chromium (or set VMO_CHROMIUM to a Chrome)" >&2 ;;
+			*) echo "setup: $package is missing; run: brew install $package" >&2 ;;
+			esac
+		done
+		exit 1
+		;;
+	*) fail "these are missing, in the names of Debian's packages: ${missing[*]}" "Install them with the package manager of this system, then try again." ;;
+	esac
+fi
+
+# --- packages of the page. npm writes the second file last, so it says that the
+# installation was complete, and for which lock file.
+
+if [ ! frontend/node_modules/.package-lock.json -nt frontend/package-lock.json ]; then
+	printf 'setup: installing the packages of the page\n' >&2
+	(cd frontend && npm ci --no-audit --no-fund --loglevel=error) ||
+		fail "the packages of the page could not be installed." "Check the network, then try again: cd frontend && npm ci"
+fi
