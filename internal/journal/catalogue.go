@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // registers the driver
+	"modernc.org/sqlite" // registers the driver
 
 	"vmorchestrator/internal/job"
 )
@@ -95,6 +95,8 @@ func (c *catalogue) setComplete(ctx context.Context) error {
 
 func (c *catalogue) close() error { return c.db.Close() }
 
+// put writes jobs. One that has ended stays so: who read it before its end may
+// write it later.
 func (c *catalogue) put(jobs ...job.Job) error {
 	tx, err := c.db.Begin()
 	if err != nil {
@@ -102,7 +104,8 @@ func (c *catalogue) put(jobs ...job.Job) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
 	stmt, err := tx.Prepare(`INSERT INTO job (id, state, body) VALUES (?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body`)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body
+		WHERE job.state IN ('pending', 'running') OR excluded.state NOT IN ('pending', 'running')`)
 	if err != nil {
 		return fmt.Errorf("write the catalogue: %w", err)
 	}
@@ -202,6 +205,12 @@ func (c *catalogue) query(ctx context.Context, query string, args ...any) ([]job
 func (c *catalogue) version(ctx context.Context, conn *sql.Conn) (v int64, err error) {
 	err = conn.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&v)
 	return v, err
+}
+
+// busy reports whether another process kept the catalogue locked for too long.
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code()&0xff == 5 || e.Code()&0xff == 6) // SQLITE_BUSY, SQLITE_LOCKED
 }
 
 // setAside moves a catalogue that cannot be used out of the way.

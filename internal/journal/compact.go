@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,31 +37,33 @@ func (j *Journal) compact(ctx context.Context, id job.ID) error {
 	}
 	defer from.Close()
 	temp := path + ".compact"
-	to, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// Emptied only once it is locked: it may be what another process is writing,
+	// or has just made the record.
+	to, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp)
 	defer to.Close()
-	if err := lockFile(to); err != nil {
-		return nil //nolint:nilerr // another process is at it
+	if lockFile(to) != nil || !sameFile(to, temp) {
+		return nil // another process is at it, or was
 	}
 	done, err := copyCompressed(ctx, from, to)
-	if err != nil || !done {
-		return err
+	if err == nil && done {
+		if err = to.Sync(); err == nil {
+			if err = os.Rename(temp, path); err == nil {
+				return syncDir(filepath.Dir(path))
+			}
+		}
 	}
-	if err := to.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return errors.Join(err, os.Remove(temp))
 }
 
 // copyCompressed is false when there is nothing to do: the segment is
 // compressed already, damaged, or not sealed.
 func copyCompressed(ctx context.Context, from, to *os.File) (bool, error) {
+	if err := to.Truncate(0); err != nil { // what a process that died left there
+		return false, err
+	}
 	seed, err := parsePrelude(from)
 	if err != nil {
 		return false, err
@@ -138,7 +141,7 @@ func (c *copier) frames(ctx context.Context, marks []mark) (bool, error) {
 		case step.kind == kindSeal:
 			return next == len(marks), nil
 		case step.kind == kindMark:
-			if next == len(marks) || len(c.raws) != int(marks[next].rawLen) {
+			if next == len(marks) || len(c.raws) != int(marks[next].rawLen) || sha256.Sum256(c.raws) != marks[next].digest {
 				return false, nil
 			}
 			if err := c.block(&marks[next]); err != nil {

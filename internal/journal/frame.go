@@ -102,6 +102,20 @@ func parseFrame(buf []byte, seed uint32) (h header, payload []byte, size int, re
 	return h, payload, size, parseOK
 }
 
+// wholeFrames is the length of the whole frames at the start of buf, which holds
+// frames of our own making.
+func wholeFrames(buf []byte) int {
+	n := 0
+	for n+headerSize <= len(buf) {
+		size := headerSize + int(binary.LittleEndian.Uint32(buf[n+4:]))
+		if n+size > len(buf) {
+			break
+		}
+		n += size
+	}
+	return n
+}
+
 // parseHeader reads a header that could be one; only the CRC proves it.
 func parseHeader(buf []byte) (header, bool) {
 	h := header{

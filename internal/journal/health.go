@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,7 +27,9 @@ func (j *Journal) Health(ctx context.Context) (Health, error) {
 	if !atLeast(h.SQLite, 3, 51, 3) {
 		return h, fmt.Errorf("SQLite %s can lose rows of the catalogue: 3.51.3 or later is needed", h.SQLite)
 	}
-	return h, j.checkSpace()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return h, errors.Join(j.checkSpace(), j.trouble)
 }
 
 func atLeast(version string, want ...int) bool {

@@ -31,31 +31,30 @@ func readIndex(f segment, seed uint32, size int64) (*index, error) {
 		x.tail = size
 		return x, nil
 	}
-	if size > 2*tailWindow && x.fromTail(f, seed, size) {
-		return x, nil
+	if size > 2*tailWindow {
+		x.fromTail(f, seed, size)
 	}
 	return x, x.extend(f, seed)
 }
 
-// fromTail finds the last mark near the end and follows the marks back. It is
-// false when the chain of marks is broken.
-func (x *index) fromTail(f segment, seed uint32, size int64) bool {
+// fromTail finds the last mark near the end and follows the marks back. It
+// changes nothing when the chain of marks is broken.
+func (x *index) fromTail(f segment, seed uint32, size int64) {
 	s := newScanner(f, seed, size-tailWindow)
 	defer s.close()
 	var last *mark
+	var tail int64
 	for {
 		step, err := s.next()
 		if err != nil {
 			break
 		}
 		if m, ok := parseMark(step.payload); !step.damaged && step.kind == kindMark && ok {
-			last = &m
-			x.tail = step.to
+			last, tail = &m, step.to
 		}
 	}
 	if last == nil {
-		x.tail = preludeSize
-		return false
+		return
 	}
 	marks := make([]mark, last.number+1)
 	frame := make([]byte, headerSize+markSize)
@@ -65,22 +64,16 @@ func (x *index) fromTail(f segment, seed uint32, size int64) bool {
 			break
 		}
 		if _, err := f.ReadAt(frame, int64(m.prev)); err != nil {
-			return x.reset()
+			return
 		}
 		h, payload, _, result := parseFrame(frame, seed)
 		before, ok := parseMark(payload)
 		if result != parseOK || h.kind != kindMark || !ok || before.number != m.number-1 {
-			return x.reset()
+			return
 		}
 		m = before
 	}
-	x.marks = marks
-	return true
-}
-
-func (x *index) reset() bool {
-	*x = index{tail: preludeSize}
-	return false
+	x.marks, x.tail = marks, tail
 }
 
 // extend reads on from the last mark it knows.

@@ -71,16 +71,27 @@ func (j *Journal) beginIn(f *os.File, what job.Job) (*Record, error) {
 }
 
 // finish moves a sealed segment to where it stays.
-func (j *Journal) finish(r *Record, ended job.Job) error {
+func (j *Journal) finish(r *Record, ended job.Job) (job.Job, error) {
 	err := r.file.Sync()
+	if err != nil {
+		ended.Detail = also(ended.Detail, fmt.Sprintf("the disk failed to keep its end: %v; after a power cut it may be missing", err))
+	}
 	err = errors.Join(err, j.shelve(r.id))
 	// The catalogue before the lock: nobody may find the job without an owner
 	// and unfinished.
-	_ = j.cat.put(ended) // the next sweep repairs it
+	j.list(ended)
+	return ended, errors.Join(err, j.disown(r))
+}
+
+// giveUp leaves a record that cannot be completed to the next sweep.
+func (j *Journal) giveUp(r *Record) { _ = j.disown(r) }
+
+// disown gives the lock of a job back.
+func (j *Journal) disown(r *Record) error {
 	j.mu.Lock()
 	delete(j.live, r.id)
 	j.mu.Unlock()
-	return errors.Join(err, r.file.Close())
+	return r.file.Close()
 }
 
 // shelve moves the segment of an ended job from open to its day.
@@ -143,10 +154,25 @@ func (j *Journal) Alive(ctx context.Context) ([]job.Job, error) {
 	return jobs, err
 }
 
-// overlay takes what this process knows better than the catalogue.
+// overlay takes what is known better than by the catalogue: from the record, if
+// it is ours, and of others what can be seen without asking their owners.
 func (j *Journal) overlay(what *job.Job) {
 	if r := j.record(what.ID); r != nil {
 		*what = r.Job()
+		return
+	}
+	if what.State.Final() {
+		return
+	}
+	what.Stalled = j.waitsFor(what.ID)
+	if j.orphaned(what.ID) { // it has just ended, and the list does not say so yet
+		if truth, err := j.reread(what.ID); err == nil {
+			*what = truth
+		}
+		return
+	}
+	if j.readOnly != nil && j.ownerGone(what.ID) {
+		what.End(job.Exit{State: job.Lost, Cause: job.CauseOwner, At: time.Now(), Detail: lostDetail})
 	}
 }
 

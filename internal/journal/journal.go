@@ -36,6 +36,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,8 +75,11 @@ type Journal struct {
 	readOnly error // why nothing can be written; nil usually
 	scratch  string
 
-	mu   sync.Mutex
-	live map[job.ID]*Record
+	mu      sync.Mutex
+	live    map[job.ID]*Record
+	trouble error // of the last sweep
+
+	ballastGone atomic.Bool // it was given up, and is to be laid anew
 
 	closing chan struct{}
 	keeper  sync.WaitGroup
@@ -121,9 +125,9 @@ func (j *Journal) open(ctx context.Context) error {
 	}
 	if j.readOnly == nil {
 		j.layBallast()
-		if err := j.sweep(ctx); err != nil {
-			return err
-		}
+		// One record that cannot be ended, on a full disk or because it is
+		// damaged, must not keep anybody from all others; Health tells of it.
+		j.sweep(ctx)
 	}
 	j.keeper.Add(1)
 	go j.keep()
@@ -216,17 +220,7 @@ func (j *Journal) openCatalogue(ctx context.Context) error {
 	_, statErr := os.Stat(path)
 	missing := errors.Is(statErr, fs.ErrNotExist)
 	if j.readOnly != nil {
-		scratch, err := os.MkdirTemp("", "vmo-catalogue-")
-		if err != nil {
-			return fmt.Errorf("open the catalogue of a read-only journal: %w", err)
-		}
-		j.scratch = scratch
-		if j.cat, err = openCatalogueCopy(path, scratch); err == nil && !missing {
-			if _, err = j.cat.list(ctx, "", 1); err == nil {
-				return nil
-			}
-		}
-		path, missing = filepath.Join(scratch, "rebuilt.db"), true
+		return j.scratchCatalogue(ctx, path, missing)
 	}
 	cat, err := openCatalogue(path)
 	if err == nil {
@@ -235,8 +229,11 @@ func (j *Journal) openCatalogue(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		if full(err) {
-			return job.WithHint(fmt.Errorf("open the journal in %s: %w", j.dir, err), "Free some space on that disk.")
+		switch {
+		case busy(err):
+			return job.WithHint(fmt.Errorf("open the journal in %s: %w", j.dir, err), "Try again: another process writes its list of jobs.")
+		case !j.roomFor(0): // not broken: SQLite needs some space even to read
+			return j.scratchCatalogue(ctx, path, missing)
 		}
 		if err := setAside(path); err != nil {
 			return err
@@ -247,12 +244,56 @@ func (j *Journal) openCatalogue(ctx context.Context) error {
 		missing = true
 	}
 	j.cat = cat
-	if missing || !cat.complete(ctx) {
+	if missing || !cat.complete(ctx) || j.stale() {
 		if _, err := j.Reindex(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// scratchCatalogue works on a copy of the catalogue elsewhere, for a journal that
+// cannot be written.
+func (j *Journal) scratchCatalogue(ctx context.Context, path string, missing bool) error {
+	scratch, err := os.MkdirTemp("", "vmo-catalogue-")
+	if err != nil {
+		return fmt.Errorf("copy the catalogue of a journal that cannot be written: %w", err)
+	}
+	j.scratch = scratch
+	if !missing && !j.stale() {
+		if j.cat, err = openCatalogueCopy(path, scratch); err == nil {
+			if _, err = j.cat.list(ctx, "", 1); err == nil && j.cat.complete(ctx) {
+				return nil
+			}
+			if err := j.cat.close(); err != nil {
+				return err
+			}
+			j.cat = nil
+		}
+	}
+	if j.cat, err = openCatalogue(filepath.Join(scratch, "rebuilt.db")); err != nil {
+		return err
+	}
+	_, err = j.Reindex(ctx)
+	return err
+}
+
+// staleName is a file that is there when the catalogue may lack a job that is in
+// the journal.
+const staleName = "catalogue-stale"
+
+func (j *Journal) stale() bool {
+	_, err := os.Stat(filepath.Join(j.dir, staleName))
+	return err == nil
+}
+
+// list writes an ended job into the catalogue, or sees to it that the next one
+// who opens the journal does.
+func (j *Journal) list(ended job.Job) {
+	if err := j.cat.put(ended); err == nil && (j.scratch == "" || j.readOnly != nil) {
+		return
+	}
+	_ = os.WriteFile(filepath.Join(j.dir, staleName), nil, 0o600) // else vmo reindex finds it
 }
 
 // ReadOnly tells why nothing can be recorded, or nil if it can.

@@ -34,11 +34,14 @@ func (j *Journal) keep() {
 			return
 		case <-sync.C:
 			j.flush()
+			if j.ballastGone.Load() {
+				j.layBallast()
+			}
 		case <-sweep.C:
 			if j.readOnly == nil {
 				// What fails now fails again in half a second; until then the jobs
 				// it is about stay as they are.
-				_ = j.sweep(context.Background())
+				j.sweep(context.Background())
 			}
 			others.look()
 		}
@@ -70,7 +73,7 @@ func (j *Journal) flush() {
 
 // sync forces one segment to the disk. A failed fsync says that pages were
 // dropped, and trying again would only hide it (https://wiki.postgresql.org/wiki/Fsync_Errors):
-// it is noted in the record.
+// it is said in the job, and stays there when it has ended.
 func (r *Record) sync() {
 	r.mu.Lock()
 	dirty := r.dirty
@@ -80,22 +83,28 @@ func (r *Record) sync() {
 		return
 	}
 	if err := r.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
-		// Not from here: a record that waits for its disk would hold the keeper.
-		r.doubt.Do(func() {
-			r.mu.Lock()
-			r.job.Detail = fmt.Sprintf("the disk failed to keep its output: %v; after a power cut the last of it may be missing", err)
-			r.mu.Unlock()
-		})
+		r.mu.Lock()
+		r.doubt = fmt.Sprintf("the disk failed to keep its output: %v; after a power cut some of it may be missing", err)
+		r.job.Detail = r.doubt
+		r.mu.Unlock()
 	}
 }
 
-// sweep ends the jobs whose owner is gone.
-func (j *Journal) sweep(ctx context.Context) error {
+// sweep ends the jobs whose owner is gone, and remembers what went wrong.
+func (j *Journal) sweep(ctx context.Context) {
+	err := j.endLost(ctx)
+	j.mu.Lock()
+	j.trouble = err
+	j.mu.Unlock()
+}
+
+func (j *Journal) endLost(ctx context.Context) error {
 	entries, err := os.ReadDir(filepath.Join(j.dir, "open"))
 	if err != nil {
 		return fmt.Errorf("look for lost jobs: %w", err)
 	}
 	open := map[job.ID]bool{}
+	var failed []error
 	for _, e := range entries {
 		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
 		id, err := job.ParseID(name)
@@ -107,16 +116,21 @@ func (j *Journal) sweep(ctx context.Context) error {
 		if j.record(id) != nil {
 			continue
 		}
-		if lost := j.recover(id); lost != nil {
-			err = errors.Join(err, lost)
+		if err := j.recover(id); err != nil {
+			failed = append(failed, err)
 		}
 	}
-	return errors.Join(err, j.reconcile(ctx, open))
+	return errors.Join(append(failed, j.reconcile(ctx, open))...)
 }
 
 // tidy removes the beginning of a record that never became one: its process
-// died before the job was begun, and no command was started for it.
+// died before the job was begun, and no command was started for it. And it
+// removes the mark of a wait whose job has ended.
 func (j *Journal) tidy(e fs.DirEntry) {
+	if id, ok := strings.CutSuffix(e.Name(), stalledSuffix); ok && j.orphaned(job.ID(id)) {
+		j.markStalled(job.ID(id), "")
+		return
+	}
 	if !strings.HasSuffix(e.Name(), ".begin") {
 		return
 	}
@@ -157,7 +171,7 @@ func (j *Journal) recover(id job.ID) error {
 	if err := j.shelve(id); err != nil {
 		return fmt.Errorf("end the lost job %s: %w", id, err)
 	}
-	_ = j.cat.put(ended)
+	j.list(ended)
 	j.hint(id)
 	return nil
 }
@@ -175,6 +189,7 @@ func (j *Journal) reconcile(ctx context.Context, open map[job.ID]bool) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, what := range alive {
 		if open[what.ID] || j.record(what.ID) != nil {
 			continue
@@ -184,18 +199,13 @@ func (j *Journal) reconcile(ctx context.Context, open map[job.ID]bool) error {
 			what.End(job.Exit{State: job.Lost, Cause: job.CauseJournal, At: time.Now(), Detail: "its record is not in the journal any more"})
 			truth, err = what, nil
 		}
-		if err != nil {
-			return err
+		if err == nil && truth.State.Final() { // else it was begun between the two looks
+			err = j.cat.put(truth)
+			j.hint(what.ID)
 		}
-		if !truth.State.Final() {
-			continue // begun again between the two looks
-		}
-		if err := j.cat.put(truth); err != nil {
-			return err
-		}
-		j.hint(what.ID)
+		failed = append(failed, err)
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // reread returns a job as its segment tells it.
@@ -242,8 +252,9 @@ func (o *others) look() {
 			continue
 		}
 		seen[e.Name()] = info.Size()
-		id := job.ID(strings.TrimSuffix(e.Name(), segmentSuffix))
-		if o.sizes[e.Name()] != info.Size() && o.j.record(id) == nil {
+		name, _, _ := strings.Cut(e.Name(), ".")
+		id := job.ID(name)
+		if last, ok := o.sizes[e.Name()]; (!ok || last != info.Size()) && o.j.record(id) == nil {
 			o.j.hint(id)
 		}
 	}

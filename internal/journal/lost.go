@@ -39,7 +39,7 @@ func (j *Journal) seal(id job.ID, f *os.File) (job.Job, error) {
 	}
 	buf := rest.closeBlock(nil, r.seed)
 	exit := job.Exit{State: job.Lost, Cause: job.CauseOwner, At: after(r.begun, rest.at),
-		Detail: "the program that ran it died; its output up to then is here, how it ended is not known"}
+		Detail: lostDetail}
 	if what.State == job.Pending {
 		exit.Detail = "the program that was to run it died before its command was started"
 	}
@@ -63,6 +63,19 @@ func (j *Journal) seal(id job.ID, f *os.File) (job.Job, error) {
 		return what, errors.Join(err, f.Truncate(rest.size))
 	}
 	return what, f.Sync()
+}
+
+const lostDetail = "the program that ran it died, or could not complete this record; its output up to then is here, how it ended is not known"
+
+// ownerGone reports whether nobody owns the open segment of a job. It is for
+// journals that cannot be written, where nobody ends such jobs.
+func (j *Journal) ownerGone(id job.ID) bool {
+	f, err := os.Open(j.openPath(id))
+	if err != nil {
+		return false
+	}
+	defer f.Close() // gives the lock back
+	return lockFile(f) == nil && sameFile(f, j.openPath(id))
 }
 
 // scanRest is what a whole scan of an unsealed segment finds out in order to

@@ -279,7 +279,7 @@ func (r *Reader) Follow(ctx context.Context, after uint64, show func([]job.Chunk
 			after = page[len(page)-1].Seq
 			continue
 		}
-		if r.Ended() {
+		if r.Ended() || r.j.readOnly != nil && r.j.ownerGone(r.id) {
 			return nil
 		}
 		if err := changed(ctx); err != nil {

@@ -43,11 +43,14 @@ type Record struct {
 	gap      uint64    // bytes not recorded since dropping was set
 	dropped  uint64    // bytes not recorded in all
 	retried  time.Time // when dropping last looked for space
-	doubt    sync.Once
+	torn     bool      // part of a frame stands behind the end of the segment
+	ending   bool      // what is written now closes the record
 	sealed   bool
-	goOn     chan struct{} // closed by Unrecorded
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex    // guards what follows
+	goOn    chan struct{} // closed by Unrecorded; nil unless a write waits
+	hurried bool          // nothing waits any more, see DoNotWait
+	doubt   string        // what the disk failed to keep
 	job     job.Job
 	size    int64         // of the segment, whole frames only
 	dirty   bool          // not yet on the disk
@@ -133,7 +136,9 @@ func (r *Record) append(k kind, p []byte) error {
 		return fmt.Errorf("record output of job %s: %w", r.id, job.ErrFinished)
 	}
 	if r.dropping && !r.resume() {
-		r.drop(p)
+		if k != kindEvent {
+			r.drop(p)
+		}
 		return nil
 	}
 	at := r.now()
@@ -203,13 +208,17 @@ func (r *Record) closeBlock() {
 }
 
 // commit writes the buffer to the segment. It returns when it is there or when
-// the operator has decided to go on without; it fails only when the journal is
-// closed while it waits. See stall.go.
+// the operator has decided to go on without. It fails when the journal is closed
+// while it waits, and when nobody wants to wait for the end of a record. See
+// stall.go.
 func (r *Record) commit() error {
 	for {
 		err := r.flush()
 		if err == nil {
 			break
+		}
+		if r.ending && r.j.releaseBallast() {
+			continue // this is what it is for
 		}
 		if err = r.stall(err); err != nil {
 			return err
@@ -222,25 +231,37 @@ func (r *Record) commit() error {
 	return nil
 }
 
-// flush writes the buffer in one write. On failure nothing of it is left in the
-// segment and the buffer is kept.
+// flush writes the buffer in one write. A full disk takes what fits: whole
+// frames of that stay, since a reader may have seen them, the rest is cut off
+// before anything else is written, and the buffer keeps what is not there yet.
 func (r *Record) flush() error {
-	if len(r.buf) == 0 {
-		return nil
+	if err := r.mend(); err != nil || len(r.buf) == 0 {
+		return err
 	}
 	n, err := r.file.Write(r.buf)
 	if err != nil {
-		if n > 0 { // a full disk takes what fits
-			err = errors.Join(err, r.file.Truncate(r.size))
-		}
-		return err
+		whole := wholeFrames(r.buf[:n])
+		n, r.torn = whole, n > whole
 	}
 	r.mu.Lock()
 	r.size += int64(n)
-	r.dirty = true
+	r.dirty = r.dirty || n > 0
 	r.mu.Unlock()
-	r.buf = r.buf[:0]
+	r.buf = append(r.buf[:0], r.buf[n:]...)
+	if err != nil {
+		return errors.Join(err, r.mend())
+	}
 	return nil
+}
+
+// mend cuts off what a failed write left.
+func (r *Record) mend() error {
+	if !r.torn {
+		return nil
+	}
+	err := r.file.Truncate(r.size)
+	r.torn = err != nil
+	return err
 }
 
 // publish makes the new counters visible and wakes who waits for them.
@@ -274,39 +295,21 @@ func (r *Record) wait() <-chan struct{} {
 
 // Finish records how the job ended and seals the segment. After it has returned
 // the whole record is on the disk. It cannot be cancelled, and it waits like
-// every write if the disk is full.
+// every write if the disk is full, unless [Record.DoNotWait] was called: a record
+// that could not be completed is given up, and the next sweep ends it as lost.
 func (r *Record) Finish(exit job.Exit) (job.Job, error) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	if r.sealed {
 		return r.Job(), fmt.Errorf("finish job %s: %w", r.id, job.ErrFinished)
 	}
-	if r.dropping {
-		r.j.releaseBallast()
-		r.closeGap()
-	}
-	if exit.At.IsZero() {
-		exit.At = r.wall(r.now())
-	}
-	payload, err := json.Marshal(exit)
-	if err != nil {
-		return r.Job(), fmt.Errorf("finish job %s: %w", r.id, err)
-	}
-	r.meta(kindEnd, payload)
-	if err := r.commit(); err != nil {
-		return r.Job(), fmt.Errorf("finish job %s: %w", r.id, err)
-	}
-	ended := r.Job()
-	ended.End(exit)
-	ended.Bytes, ended.Chunks, ended.Lines, ended.Unrecorded = r.bytes, r.seq, r.lines, r.dropped
-	r.buf = appendSeal(r.buf, r.seed, r.size+int64(len(r.buf)), sealBody{
-		Begin: r.begin, Job: ended, Head: head(r.chain, payload),
-	}, r.marks, r.seq, r.now())
-	if err := r.commit(); err != nil {
-		return r.Job(), fmt.Errorf("finish job %s: %w", r.id, err)
-	}
+	ended, err := r.end(exit)
 	r.sealed = true
-	err = r.j.finish(r, ended)
+	if err != nil {
+		r.j.giveUp(r)
+		return r.Job(), fmt.Errorf("complete the record of job %s: %w", r.id, err)
+	}
+	ended, err = r.j.finish(r, ended)
 	r.mu.Lock()
 	r.job, r.done = ended, true
 	r.mu.Unlock()
@@ -315,6 +318,40 @@ func (r *Record) Finish(exit job.Exit) (job.Job, error) {
 		return ended, fmt.Errorf("seal the record of job %s: %w", r.id, err)
 	}
 	return ended, nil
+}
+
+// end writes what closes the segment: the exit, and the seal with the index.
+func (r *Record) end(exit job.Exit) (job.Job, error) {
+	r.ending = true
+	if r.dropping {
+		r.closeGap()
+	}
+	if exit.At.IsZero() {
+		exit.At = r.wall(r.now())
+	}
+	r.mu.Lock()
+	exit.Detail = also(exit.Detail, r.doubt)
+	r.mu.Unlock()
+	payload, err := json.Marshal(exit)
+	if err != nil {
+		return job.Job{}, err
+	}
+	r.meta(kindEnd, payload)
+	ended := r.Job()
+	ended.End(exit)
+	ended.Bytes, ended.Chunks, ended.Lines, ended.Unrecorded = r.bytes, r.seq, r.lines, r.dropped
+	r.buf = appendSeal(r.buf, r.seed, r.size+int64(len(r.buf)), sealBody{
+		Begin: r.begin, Job: ended, Head: head(r.chain, payload),
+	}, r.marks, r.seq, r.now())
+	return ended, r.commit()
+}
+
+// also joins two sentences.
+func also(text, more string) string {
+	if text == "" || more == "" {
+		return text + more
+	}
+	return text + "; " + more
 }
 
 // catalogue copies the job into the catalogue. A failure is not the job's: the

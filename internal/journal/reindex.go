@@ -24,8 +24,14 @@ type Indexed struct {
 
 // Reindex makes the list of jobs anew from the segments. A segment that cannot
 // be read is reported and costs no other.
-func (j *Journal) Reindex(ctx context.Context) (Indexed, error) {
-	var out Indexed
+func (j *Journal) Reindex(ctx context.Context) (out Indexed, failed error) {
+	if err := os.Remove(filepath.Join(j.dir, staleName)); err == nil {
+		defer func() {
+			if failed != nil || j.scratch != "" { // it still is
+				_ = os.WriteFile(filepath.Join(j.dir, staleName), nil, 0o600)
+			}
+		}()
+	}
 	var mu sync.Mutex
 	batch := make([]job.Job, 0, 512)
 	flush := func() error {
@@ -79,8 +85,12 @@ func (j *Journal) Reindex(ctx context.Context) (Indexed, error) {
 	return out, j.cat.setComplete(ctx)
 }
 
-// exists reports whether there is a segment of an ended job, readable or not.
+// exists reports whether there may be a segment of a job, readable or not.
 func (j *Journal) exists(id job.ID) bool {
-	_, err := os.Stat(j.shelfPath(id))
-	return err == nil
+	for _, path := range []string{j.openPath(id), j.shelfPath(id)} {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
 }

@@ -37,10 +37,20 @@ func (j *Journal) Ask(q Request) error {
 	}
 	path := filepath.Join(j.dir, "requests", string(q.Job)+"."+q.What)
 	temp := path + "." + string(job.NewID()) + ".new"
-	if err := writeSynced(temp, data); err != nil {
-		return fmt.Errorf("ask the owner of job %s: %w", q.Job, err)
+	err = os.WriteFile(temp, data, 0o600)
+	if err == nil {
+		err = os.Rename(temp, path)
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err != nil {
+		// A full disk is when a job most needs to be stopped: the name says what
+		// matters.
+		_ = os.Remove(temp)
+		var f *os.File
+		if f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+			err = f.Close()
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("ask the owner of job %s: %w", q.Job, err)
 	}
 	return nil
@@ -55,7 +65,7 @@ func (j *Journal) Asked() []Request {
 	}
 	var asked []Request
 	for _, e := range entries {
-		id, _, _ := strings.Cut(e.Name(), ".")
+		id, what, _ := strings.Cut(e.Name(), ".")
 		if strings.HasSuffix(e.Name(), ".new") {
 			continue
 		}
@@ -68,10 +78,12 @@ func (j *Journal) Asked() []Request {
 		if err != nil || os.Remove(path) != nil || !mine {
 			continue
 		}
-		var q Request
-		if json.Unmarshal(data, &q) == nil {
-			asked = append(asked, q)
+		q := Request{Job: job.ID(id), What: what}
+		var written Request
+		if json.Unmarshal(data, &written) == nil {
+			q.By = written.By
 		}
+		asked = append(asked, q)
 	}
 	return asked
 }

@@ -14,9 +14,9 @@ type scanner struct {
 	f     segment
 	seed  uint32
 	limit int64 // where a search for the next frame ends; 0 for none
-	off  int64 // file offset of buf[0]
-	buf  []byte
-	lo   int // next byte of buf to parse
+	off   int64 // file offset of buf[0]
+	buf   []byte
+	lo    int // next byte of buf to parse
 
 	inner   []byte // what is left of a decompressed block
 	zstd    *zstd.Decoder

@@ -36,20 +36,22 @@ var errClosing = errors.New("the journal was closed while the output waited to b
 
 // stall waits until it makes sense to try again.
 func (r *Record) stall(cause error) error {
-	goOn := make(chan struct{})
-	r.stalled(describe(cause), goOn)
-	defer r.stalled("", nil)
+	goOn := r.stalled(describe(cause))
+	defer r.stalled("")
 	tick := time.NewTicker(stallCheck)
 	defer tick.Stop()
 	for {
 		select {
 		case <-goOn:
+			if r.ending {
+				return cause
+			}
 			r.dropping, r.retried = true, time.Now()
 			r.j.releaseBallast()
 			_ = r.flush() // if it still fails the frames wait in memory, for resume or Finish
 			return nil
 		case <-tick.C:
-			if !full(cause) || r.j.roomFor(int64(len(r.buf))) {
+			if !full(cause) || r.ending || r.j.roomFor(int64(len(r.buf))) {
 				return nil
 			}
 		case <-r.j.closing:
@@ -58,13 +60,24 @@ func (r *Record) stall(cause error) error {
 	}
 }
 
-// stalled says in the job why its output waits, or that it does no more.
-func (r *Record) stalled(why string, goOn chan struct{}) {
+// stalled says in the job why its output waits, or with "" that it does no more.
+// What it returns is closed when the output shall not wait.
+func (r *Record) stalled(why string) <-chan struct{} {
 	r.mu.Lock()
+	goOn := make(chan struct{})
 	r.job.Stalled, r.goOn = why, goOn
+	switch {
+	case why == "":
+		r.goOn = nil
+	case r.hurried:
+		close(goOn)
+		r.goOn = nil
+	}
 	r.mu.Unlock()
+	r.j.markStalled(r.id, why)
 	r.publish()
 	r.catalogue()
+	return goOn
 }
 
 // Unrecorded lets a job whose output waits for the journal go on without being
@@ -77,6 +90,41 @@ func (r *Record) Unrecorded() {
 		close(r.goOn)
 		r.goOn = nil
 	}
+}
+
+// DoNotWait is Unrecorded now and whenever the journal cannot be written from
+// now on: for a job that is being stopped, which must not wait for anything.
+func (r *Record) DoNotWait() {
+	r.mu.Lock()
+	r.hurried = true
+	r.mu.Unlock()
+	r.Unrecorded()
+}
+
+// markStalled tells other processes that the output of a job waits. The
+// catalogue is on the disk that is full; the name of an empty file mostly fits.
+func (j *Journal) markStalled(id job.ID, why string) {
+	path := j.stalledPath(id)
+	if why == "" {
+		_ = os.Remove(path)
+		return
+	}
+	_ = os.WriteFile(path, []byte(why), 0o600) // best effort: the job waits all the same
+}
+
+// waitsFor reads what markStalled wrote.
+func (j *Journal) waitsFor(id job.ID) string {
+	why, err := os.ReadFile(j.stalledPath(id))
+	if err == nil && len(why) == 0 {
+		return noSpace
+	}
+	return string(why)
+}
+
+const stalledSuffix = ".stalled"
+
+func (j *Journal) stalledPath(id job.ID) string {
+	return filepath.Join(j.dir, "open", string(id)+stalledSuffix)
 }
 
 func (r *Record) drop(p []byte) {
@@ -115,9 +163,11 @@ func (r *Record) closeGap() {
 	r.chunk(kindEvent, r.now(), note)
 }
 
+const noSpace = "no space left on the disk of the journal"
+
 func describe(err error) string {
 	if full(err) {
-		return "no space left on the disk of the journal"
+		return noSpace
 	}
 	return "the journal cannot be written: " + err.Error()
 }
@@ -159,7 +209,11 @@ func (j *Journal) roomFor(n int64) bool {
 
 func (j *Journal) ballastPath() string { return filepath.Join(j.dir, "ballast") }
 
-func (j *Journal) releaseBallast() { _ = os.Remove(j.ballastPath()) }
+// releaseBallast reports whether it gave space back.
+func (j *Journal) releaseBallast() bool {
+	j.ballastGone.Store(true)
+	return os.Remove(j.ballastPath()) == nil
+}
 
 // layBallast sets the ballast aside while there is plenty of space. It is best
 // effort: a journal without one works, but may end a record as lost.
@@ -176,5 +230,7 @@ func (j *Journal) layBallast() {
 	_, err = f.Write(make([]byte, ballastSize))
 	if errors.Join(err, f.Close()) != nil {
 		j.releaseBallast()
+		return
 	}
+	j.ballastGone.Store(false)
 }
