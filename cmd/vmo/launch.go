@@ -188,7 +188,11 @@ func (l launched) report(ended job.Job) error {
 // ends vmo cancels the command.
 func (l launched) signals() (stop func()) {
 	caught := make(chan os.Signal, 4)
-	signal.Notify(caught, append(endings, os.Interrupt)...)
+	for _, s := range append(endings, os.Interrupt) {
+		if !signal.Ignored(s) { // as nohup wants it, and a shell for what runs behind it
+			signal.Notify(caught, s)
+		}
+	}
 	done := make(chan struct{})
 	var wait sync.WaitGroup
 	wait.Add(1)

@@ -26,7 +26,8 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	// A reader that goes away (`vmo exec … | head`) must not kill vmo before the
 	// record is complete; writes fail with EPIPE instead.
-	signal.Ignore(syscall.SIGPIPE)
+	// Not ignored, or every command would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	c := &cli{}
 	root := c.root()
 	root.SetArgs(args)
@@ -80,8 +81,12 @@ func (c *cli) with(ctx context.Context, do func(*engine.Engine) error) (err erro
 		return err
 	}
 	defer func() {
-		if closing := e.Close(); err == nil {
+		closing := e.Close()
+		switch {
+		case err == nil:
 			err = closing
+		case closing != nil: // a record that could not be completed is never silent
+			complain(closing)
 		}
 	}()
 	return do(e)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -38,37 +37,49 @@ type printer struct {
 	stamped bool // each line with its time
 	damaged bool // something could not be read
 
-	out, err lineStart
+	out, err stream
 }
 
-// page writes one page. Bytes are written as they are.
+// page writes one page. Bytes are written as they are, and what belongs to one
+// stream at once: a million chunks of a byte are not a million writes.
 func (p *printer) page(chunks []job.Chunk) error {
 	if p.json {
 		return p.objects(chunks)
 	}
+	var last *stream
 	for _, c := range chunks {
+		if c.Note == nil && p.discard {
+			continue
+		}
+		to := p.stream(c.Stream)
+		if last != nil && last != to {
+			if err := last.Flush(); err != nil {
+				return err
+			}
+		}
+		last = to
 		if c.Note != nil {
 			p.note(c)
-			continue
-		}
-		if p.discard {
-			continue
-		}
-		to, at := os.Stdout, &p.out
-		if c.Stream == job.Stderr {
-			to, at = os.Stderr, &p.err
-		}
-		var err error
-		if p.stamped {
-			err = at.write(to, c)
-		} else {
-			_, err = to.Write(c.Data)
-		}
-		if err != nil {
+		} else if err := to.write(c, p.stamped); err != nil {
 			return err
 		}
 	}
-	return nil
+	if last == nil {
+		return nil
+	}
+	return last.Flush()
+}
+
+// stream returns where a stream is printed.
+func (p *printer) stream(s job.Stream) *stream {
+	to, f := &p.out, os.Stdout
+	if s == job.Stderr || s == job.Event {
+		to, f = &p.err, os.Stderr
+	}
+	if to.Writer == nil {
+		to.Writer = bufio.NewWriterSize(f, 64<<10)
+	}
+	return to
 }
 
 func (p *printer) objects(chunks []job.Chunk) error {
@@ -102,19 +113,28 @@ func (p *printer) note(c job.Chunk) {
 	}
 }
 
-// lineStart puts the time before each line of one stream.
-type lineStart struct{ inLine bool }
+// stream is standard output or standard error.
+type stream struct {
+	*bufio.Writer
+	inLine bool // something of the line is printed
+}
 
-func (l *lineStart) write(to io.Writer, c job.Chunk) error {
-	w := bufio.NewWriter(to)
-	for line := range strings.Lines(string(c.Data)) {
-		if !l.inLine {
-			w.WriteString(c.At.UTC().Format("2006-01-02T15:04:05.000Z07:00 "))
-		}
-		w.WriteString(line)
-		l.inLine = !strings.HasSuffix(line, "\n")
+// write puts the time before each line, if that is wanted.
+func (s *stream) write(c job.Chunk, stamped bool) error {
+	if !stamped {
+		_, err := s.Write(c.Data)
+		return err
 	}
-	return w.Flush()
+	for line := range strings.Lines(string(c.Data)) {
+		if !s.inLine {
+			s.WriteString(c.At.UTC().Format("2006-01-02T15:04:05.000Z07:00 "))
+		}
+		if _, err := s.WriteString(line); err != nil {
+			return err
+		}
+		s.inLine = !strings.HasSuffix(line, "\n")
+	}
+	return nil
 }
 
 // ago is how long something is past, for people.

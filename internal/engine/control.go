@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,9 +15,9 @@ import (
 func (e *Engine) Cancel(ctx context.Context, id job.ID, force bool) error {
 	if l, err := e.running(id); err == nil {
 		if force {
-			l.kill(job.CauseCancel)
+			l.kill(job.CauseCancel, "")
 		} else {
-			l.cancel(job.CauseCancel)
+			l.cancel(job.CauseCancel, "")
 		}
 		return nil
 	}
@@ -62,7 +61,7 @@ func (e *Engine) Interrupt(id job.ID) error {
 	l.interrupted = true
 	l.mu.Unlock()
 	if p == nil { // still waiting for its place
-		l.cancel(job.CauseInterrupt)
+		l.cancel(job.CauseInterrupt, "")
 		return nil
 	}
 	return p.Interrupt()
@@ -74,12 +73,12 @@ func (e *Engine) Kill(id job.ID) error {
 	if err != nil {
 		return err
 	}
-	l.kill(job.CauseInterrupt)
+	l.kill(job.CauseInterrupt, "")
 	return nil
 }
 
 // Input types into a job of this process. It is not recorded: it may be a
-// password.
+// password. While the job waits for its place, so does Input.
 func (e *Engine) Input(id job.ID, p []byte) error {
 	proc, err := e.process(id, "type into")
 	if err != nil {
@@ -98,18 +97,21 @@ func (e *Engine) CloseInput(id job.ID) error {
 	return proc.CloseInput()
 }
 
-// Resize changes the size of a job's terminal.
+// Resize changes the size of a job's terminal, or that with which it will start.
 func (e *Engine) Resize(id job.ID, size job.Size) error {
-	proc, err := e.process(id, "resize")
-	if err != nil {
-		return err
-	}
-	if err := proc.Resize(size); err != nil {
-		return err
-	}
 	l, err := e.running(id)
 	if err != nil {
-		return nil //nolint:nilerr // it ended meanwhile
+		return fmt.Errorf("resize it: %w", err)
+	}
+	l.mu.Lock()
+	l.spec.Size = size
+	p := l.process
+	l.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	if err := p.Resize(size); err != nil {
+		return err
 	}
 	return l.record.Note(job.Note{Kind: job.NoteResize, Size: size})
 }
@@ -119,10 +121,11 @@ func (e *Engine) process(id job.ID, what string) (started, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s it: %w", what, err)
 	}
+	<-l.ready
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.process == nil {
-		return nil, fmt.Errorf("%s job %s: it has not been started yet", what, id)
+		return nil, fmt.Errorf("%s job %s: %w", what, id, job.ErrFinished)
 	}
 	return l.process, nil
 }
@@ -177,15 +180,16 @@ func (e *Engine) Compact(ctx context.Context) (Compacted, error) { return e.jour
 
 // Wait waits until a job of any process has ended and returns it.
 func (e *Engine) Wait(ctx context.Context, id job.ID) (job.Job, error) {
+	r, err := e.Output(id)
+	if err != nil {
+		return job.Job{}, err
+	}
+	defer r.Close()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		r, err := e.Output(id)
-		if err != nil {
-			return job.Job{}, err
-		}
 		current, err := r.Job()
-		if err = errors.Join(err, r.Close()); err != nil || current.State.Final() {
+		if err != nil || current.State.Final() {
 			return current, err
 		}
 		select {

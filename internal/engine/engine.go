@@ -52,11 +52,12 @@ type Engine struct {
 	journal *journal.Journal
 	changes *Changes
 
-	slots chan struct{} // a free place for a running job each
+	queue *queue
 
-	mu     sync.Mutex
-	live   map[job.ID]*live
-	closed bool
+	mu         sync.Mutex
+	live       map[job.ID]*live
+	closed     bool
+	unfinished []error // records that could not be completed
 
 	settings settingsFile
 
@@ -74,7 +75,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	c.defaults()
 	e := &Engine{
 		config: c, changes: newChanges(), live: map[job.ID]*live{},
-		slots: make(chan struct{}, c.Parallel), large: make(chan job.ID, 1000),
+		queue: newQueue(c.Parallel), large: make(chan job.ID, 1000),
 		settings: settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")},
 	}
 	var err error
@@ -131,7 +132,8 @@ func operator() string {
 }
 
 // Close ends everything. Jobs that still run are cancelled; how they ended is in
-// their records before Close returns.
+// their records before Close returns. It fails for records that could not be
+// completed, now or before.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	e.closed = true
@@ -141,12 +143,12 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	for _, l := range running {
-		l.cancel(job.CauseShutdown)
+		l.cancel(job.CauseShutdown, "")
 	}
 	e.runs.Wait()
 	e.stop()
 	e.tasks.Wait()
-	return e.journal.Close()
+	return errors.Join(append(e.unfinished, e.journal.Close())...)
 }
 
 // Status is how the engine stands.
@@ -196,9 +198,9 @@ func (e *Engine) listen(ctx context.Context) {
 			}
 			switch q.What {
 			case journal.RequestCancel:
-				l.cancel(job.CauseCancel)
+				l.cancel(job.CauseCancel, q.By)
 			case journal.RequestKill:
-				l.kill(job.CauseCancel)
+				l.kill(job.CauseCancel, q.By)
 			case journal.RequestUnrecorded:
 				l.record.Unrecorded()
 			}

@@ -127,9 +127,20 @@ func (e *Engine) AddProject(dir string) (string, error) {
 
 // RemoveProject forgets an added folder. The folder itself is not touched.
 func (e *Engine) RemoveProject(dir string) error {
-	return e.settings.change(func(s *settings) {
-		s.Folders = slices.DeleteFunc(s.Folders, func(d string) bool { return d == dir })
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", dir, err)
+	}
+	found := false
+	err = e.settings.change(func(s *settings) {
+		before := len(s.Folders)
+		s.Folders = slices.DeleteFunc(s.Folders, func(d string) bool { return d == abs })
+		found = len(s.Folders) < before
 	})
+	if err == nil && !found {
+		err = job.WithHint(fmt.Errorf("the added folder %s: %w", abs, job.ErrNotFound), "List them with: vmo projects; those of the registry are removed there.")
+	}
+	return err
 }
 
 // settle is how long a file must be quiet before it is read again: editors

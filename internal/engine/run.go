@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,13 +75,16 @@ func (e *Engine) begin(run job.Run, host string, launch Launch) (job.Job, error)
 	if err != nil {
 		return job.Job{}, err
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	l := &live{record: record, spec: run.Spec, stdin: launch.Stdin, input: launch.Input, give: cancel, grace: e.config.Grace}
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &live{
+		record: record, spec: run.Spec, stdin: launch.Stdin, input: launch.Input, grace: e.config.Grace,
+		giveUp: cancel, place: e.queue.join(), ready: make(chan struct{}), started: make(chan struct{}),
+	}
 	e.live[record.ID()] = l
 	e.runs.Add(1)
 	go func() {
 		defer e.runs.Done()
-		defer cancel(nil)
+		defer cancel()
 		e.run(ctx, l)
 	}()
 	return record.Job(), nil
@@ -91,40 +95,47 @@ func (e *Engine) begin(run job.Run, host string, launch Launch) (job.Job, error)
 // append and at the end.
 func (e *Engine) run(ctx context.Context, l *live) {
 	exit := e.attempt(ctx, l)
+	l.detach()
 	ended, err := l.record.Finish(exit) // 4: no context, nothing can cancel it
 	e.mu.Lock()
 	delete(e.live, l.record.ID())
+	if err != nil {
+		// A record that could not be completed has no owner any more, and the next
+		// sweep of the journal ends it as lost: that is the truth about it. Close
+		// tells whoever asked for the job.
+		e.unfinished = append(e.unfinished, err)
+	}
 	e.mu.Unlock()
 	if err == nil {
 		e.tidy(ended)
 	}
-	// A record that could not be finished has no owner any more, and the next
-	// sweep of the journal ends it as lost: that is the truth about it.
 }
 
 // attempt runs the process and says how it ended.
 func (e *Engine) attempt(ctx context.Context, l *live) job.Exit {
+	defer e.queue.leave(l.place)
 	select { // wait for a place
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
+	case <-l.place:
 	case <-ctx.Done():
-		return l.ended(job.Exit{Cause: job.CauseCancel, State: job.Cancelled, At: time.Now()})
+	}
+	if ctx.Err() != nil {
+		return l.ended(job.Exit{At: time.Now()})
 	}
 	p, err := process.Start(process.Config{ // 2: start
 		ID: l.record.ID(), Argv: l.spec.Argv, Dir: l.spec.Dir, Env: l.spec.Env,
-		TTY: l.spec.TTY, Size: l.spec.Size, Stdin: l.stdin, Input: l.input,
-		Stdout: l.record.Writer(l.stdout()), Stderr: l.record.Writer(job.Stderr), Grace: l.grace,
+		TTY: l.spec.TTY, Size: l.size(), Stdin: l.stdin, Input: l.input,
+		Stdout: l.output(l.stdout()), Stderr: l.output(job.Stderr), Grace: l.grace,
 	})
 	if err != nil {
 		return notStarted(err)
 	}
 	l.attach(p)
-	startErr := l.record.Start(p.PID())
-	if startErr != nil {
-		l.cancel(job.CauseJournal)
+	if err := l.record.Start(p.PID()); err != nil {
+		l.cancel(job.CauseJournal, "")
 	}
+	close(l.started)
 	if l.spec.Timeout > 0 {
-		timer := time.AfterFunc(l.spec.Timeout, func() { l.cancel(job.CauseTimeout) })
+		timer := time.AfterFunc(l.spec.Timeout, func() { l.cancel(job.CauseTimeout, "") })
 		defer timer.Stop()
 	}
 	return l.ended(p.Wait()) // 3: wait, for the process and for its output
@@ -175,17 +186,42 @@ type started interface {
 
 // live is a job of this process that has not ended.
 type live struct {
-	record *journal.Record
-	spec   job.Spec
-	stdin  io.Reader
-	input  bool
-	grace  time.Duration
-	give   context.CancelCauseFunc // gives up waiting for a place
+	record  *journal.Record
+	spec    job.Spec
+	stdin   io.Reader
+	input   bool
+	grace   time.Duration
+	giveUp  context.CancelFunc // waiting for a place
+	place   <-chan struct{}    // closed when there is one
+	ready   chan struct{}      // closed when there is a process, or will be none
+	started chan struct{}      // closed when the record says that there is a process
 
 	mu          sync.Mutex
-	process     started
+	process     started   // nil before ready and if it could not be started
 	why         job.Cause // why it is being stopped; empty while it is not
+	by          string    // on whose word, if it was another's
 	interrupted bool
+}
+
+// output is a writer of the record that waits until the start is in it: what a
+// process says in its first microseconds stands behind its beginning.
+func (l *live) output(s job.Stream) io.Writer { return &output{l.record.Writer(s), l.started} }
+
+type output struct {
+	to      io.Writer
+	started <-chan struct{}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	<-o.started
+	return o.to.Write(p)
+}
+
+// size is that of the terminal at the start.
+func (l *live) size() job.Size {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.spec.Size
 }
 
 func (l *live) stdout() job.Stream {
@@ -201,29 +237,39 @@ func (l *live) attach(p started) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.process = p
+	close(l.ready)
 	if l.why != "" {
 		p.Cancel()
 	}
 }
 
+// detach lets go of those who wait for a process that never was.
+func (l *live) detach() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.process == nil {
+		close(l.ready)
+	}
+}
+
 // cancel stops the job. The first cause is the one that is recorded.
-func (l *live) cancel(why job.Cause) {
+func (l *live) cancel(why job.Cause, by string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.why == "" {
-		l.why = why
+		l.why, l.by = why, by
 	}
-	l.give(errors.New(string(why)))
+	l.giveUp()
 	if l.process != nil {
 		l.process.Cancel()
 	}
 	// A job whose output waits for a full disk could not end: the rest of its
 	// output becomes a marked gap.
-	l.record.Unrecorded()
+	l.record.DoNotWait()
 }
 
-func (l *live) kill(why job.Cause) {
-	l.cancel(why)
+func (l *live) kill(why job.Cause, by string) {
+	l.cancel(why, by)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.process != nil {
@@ -249,5 +295,8 @@ func (l *live) ended(exit job.Exit) job.Exit {
 		return exit
 	}
 	exit.Cause = l.why
+	if l.by != "" {
+		exit.Detail = strings.TrimPrefix(exit.Detail+"; cancelled by "+l.by, "; ")
+	}
 	return exit
 }

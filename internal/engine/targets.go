@@ -166,6 +166,10 @@ func (l *limited) Write(p []byte) (int, error) {
 // Trust says whether make may be asked for the targets of a folder, which runs
 // what its makefiles compute. It holds until one of them changes.
 func (e *Engine) Trust(dir string, yes bool) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("trust %s: %w", dir, err)
+	}
 	m, err := target.ParseDir(dir)
 	if err != nil {
 		return withTargetHint(err)
@@ -185,6 +189,10 @@ func (e *Engine) Trust(dir string, yes bool) error {
 func (e *Engine) SetMode(dir, name, mode string) error {
 	if !slices.Contains([]string{ModeAuto, ModeStream, ModeTerminal}, mode) {
 		return fmt.Errorf("%w: %q is not a mode", job.ErrInvalid, mode)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("remember how %s runs: %w", name, err)
 	}
 	return e.settings.change(func(s *settings) {
 		if s.Modes == nil {
