@@ -22,7 +22,9 @@ test.beforeEach(async ({ page }) => {
 
 /** Runs a target to its end and returns the id of its job. */
 async function finish(page: Page, what: string, state: string): Promise<string> {
+  const before = (await pane(page).count()) ? await pane(page).getAttribute('data-job') : null;
   await run(page, what);
+  if (before) await expect(pane(page)).not.toHaveAttribute('data-job', before);
   await expect(pane(page)).toHaveAttribute('data-state', state, { timeout: 20_000 });
   return (await pane(page).getAttribute('data-job')) ?? '';
 }
