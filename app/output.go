@@ -198,16 +198,21 @@ func (f *framer) read(r *engine.Reader, after uint64, limit, tail int) error {
 			after = from.Seq
 		}
 	}
-	page, err := r.Page(after, max(limit, 4<<10))
-	if err != nil {
-		return err
-	}
-	for _, c := range page {
-		if !f.until.IsZero() && c.At.After(f.until) {
-			return nil
-		}
-		if err := f.chunk(c); err != nil {
+	// A page of tiny chunks is short; an answer must not be, or the page would
+	// take it for all there is.
+	for end := len(f.out) + max(limit, 4<<10); len(f.out) < end; {
+		page, err := r.Page(after, end-len(f.out))
+		if err != nil || len(page) == 0 {
 			return err
+		}
+		for _, c := range page {
+			if !f.until.IsZero() && c.At.After(f.until) {
+				return nil
+			}
+			if err := f.chunk(c); err != nil {
+				return err
+			}
+			after = c.Seq
 		}
 	}
 	return nil
