@@ -110,7 +110,7 @@ export class FakeBackend implements Backend {
     const id = this.#id(at);
     const stamp = new Date(at).toISOString();
     return {
-      id, run: id, host: '', project: PROJECTS.projects.find((p) => p.dir === dir)?.alias ?? '', target, argv: ['make', '-C', dir, target], dir,
+      id, run: id, host: '', project: PROJECTS.projects.find((p) => p.dir === dir)?.alias ?? '', target, argv: ['make', target], dir,
       tty: false, size: { cols: 80, rows: 24 }, operator: 'ada@zeta', state: 'running', cause: '', detail: '', exit_code: null, signal: '', survivors: [],
       queued_at: stamp, started_at: stamp, finished_at: null, bytes: 0, chunks: 0, lines: 0, owned: true, ...over,
     };
@@ -123,7 +123,7 @@ export class FakeBackend implements Backend {
     const script = scriptOf(request.target);
     const tty = request.mode === 'terminal' || (request.mode === '' && (target?.mode === 'terminal' || (target?.mode === 'auto' && target.interactive)));
     const now = Date.now();
-    const argv = like?.argv ?? ['make', '-C', request.dir, request.target, ...Object.entries(request.vars).map(([k, v]) => `${k}=${v}`)];
+    const argv = like?.argv ?? ['make', request.target, ...Object.entries(request.vars).map(([k, v]) => `${k}=${v}`)];
     const job = this.#make(now, request.target, request.dir, { tty, argv, size: { cols: request.cols, rows: request.rows } });
     const record: JobRecord = script.flood ? this.#flood(now, script) : new StoredRecord();
     const fake: FakeJob = { job, record, script, timers: new Set() };

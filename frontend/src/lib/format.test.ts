@@ -57,7 +57,7 @@ describe('pastes', () => {
 
 describe('command lines', () => {
   it('quote what a shell would act on', () => {
-    expect(commandLine(makeCommand('/a b', 'deploy', { ENV: "it's", V: '', N: '1' }))).toBe(`make -C '/a b' deploy ENV='it'\\''s' V= N=1`);
+    expect(commandLine(makeCommand('deploy', { ENV: "it's", V: '', N: '1', P: '$(x)' }))).toBe(`make deploy ENV='it'\\''s' V= N=1 P='$$(x)'`);
   });
   it('come back as they were from a POSIX shell', () => {
     const unquote = (s: string): string => s.replace(/'([^']*)'|\\(.)|([^'\\]+)/g, (_, single, escaped, bare) => single ?? escaped ?? bare ?? '');

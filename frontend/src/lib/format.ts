@@ -85,13 +85,12 @@ export const quote = (arg: string): string => (/^[\w@%+=:,./-]+$/.test(arg) ? ar
 export const commandLine = (argv: string[]): string =>
   argv.map((arg) => /^([A-Za-z_]\w*)=(.*)$/s.exec(arg)).map((match, i) => (match ? `${match[1]}=${match[2] === '' ? '' : quote(match[2] ?? '')}` : quote(argv[i] ?? ''))).join(' ');
 
-/** The command that a form would start. */
-export const makeCommand = (dir: string, target: string, vars: Record<string, string>): string[] => [
+/** The command that a form starts, argument for argument as it is recorded. Make would expand a $, and a form
+    means the text as it is. */
+export const makeCommand = (target: string, vars: Record<string, string>): string[] => [
   'make',
-  '-C',
-  dir,
   target,
-  ...Object.entries(vars).map(([name, value]) => `${name}=${value}`),
+  ...Object.entries(vars).map(([name, value]) => `${name}=${value.replaceAll('$', '$$$$')}`),
 ];
 
 export const title = (job: Job): string => visible(job.target || commandLine(job.argv));
