@@ -1,0 +1,214 @@
+package app
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/target"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Ensure every type that crosses to TypeScript looks as the golden file says.
+// The page's own tests read the same files (frontend/src/lib/wire.test.ts).
+func TestWire_GoldenFiles(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
+	code := 7
+	j := job.Job{
+		ID: "01a20000-0000-7000-8000-000000000001", Run: "01a20000-0000-7000-8000-000000000002", Project: "web", Target: "deploy",
+		Argv: []string{"make", "deploy", "ENV=staging"}, Dir: "/srv/web", EnvNames: []string{"TOKEN"}, TTY: true,
+		Size: job.Size{Cols: 120, Rows: 40}, TimeoutMS: 60000, Operator: "ann@laptop", State: job.Failed, Cause: job.CauseExit,
+		Detail: "exit code 7", ExitCode: &code, Survivors: []job.Survivor{{PID: 42, Command: "sleep 99", Why: "keeps the output open"}},
+		QueuedAt: at, StartedAt: &at, FinishedAt: &at, Bytes: 3, Chunks: 2, Lines: 1, Unrecorded: 5,
+	}
+	for name, v := range map[string]any{
+		"job":         Job{j, true},
+		"job-pending": Job{Job: job.Job{ID: j.ID, Run: j.Run, Argv: []string{"true"}, Dir: "/", Operator: "ann@laptop", State: job.Pending, QueuedAt: at}},
+		"hints":       Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
+		"opened":      Opened{Dir: "/srv/web"},
+		"failure":     failure(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),
+		"info":        Info{Version: "v1.2.3", DataDir: "/home/ann/.local/share/vm-orchestrator", ReadOnly: "", Operator: "ann@laptop", MaxParallel: 16, OS: "linux"},
+		"projects": engine.Projects{
+			Projects: []engine.Project{{Alias: "web", Dir: "/srv/web", Source: "registry", File: "/home/ann/.config/mkcli/registry", Line: 3}, {Alias: "old", Dir: "/gone", Source: "added", Missing: true, Error: "the folder does not exist"}},
+			Problems: []target.Problem{{File: "registry", Line: 4, Text: "there is no = here"}}, Registry: "/home/ann/.config/mkcli/registry", RegistryExists: true,
+		},
+		"targets": engine.Targets{
+			Dir: "/srv/web", File: "Makefile", Problems: []target.Problem{}, ComputedAvailable: true,
+			Targets: []engine.Target{{Target: target.Target{
+				Name: "deploy", Help: "Put it there", Section: "Ship", File: "Makefile", Line: 12, Phony: true, Interactive: true, Why: "marked @tty",
+				Params: []target.Param{{Name: "ENV", Default: "dev", Help: "where to", File: "Makefile", Line: 3}},
+			}, Mode: engine.ModeAuto}},
+		},
+		"lines": linesPage{From: 1, Total: 3, Complete: true, Lines: []linePart{
+			{N: 1, At: 1700000000123.5, Parts: []part{{1, "out \x1b[31mred\x1b[0m"}, {2, "err"}}, Cut: 9},
+			{N: 2, At: 1700000000124, Parts: []part{}, Event: &job.Note{Kind: job.NoteGap, Bytes: 77, Text: "77 bytes were not recorded"}},
+		}},
+		"place": engine.Place{Seq: 3, Line: 2, Offset: 40},
+	} {
+		got, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", "wire", name+".json")
+		if *update {
+			if err := os.WriteFile(path, append(got, '\n'), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
+			t.Errorf("%s (regenerate with -update):\n%s", path, diff)
+		}
+	}
+}
+
+// sample is a project folder that the engine knows.
+func sample(t *testing.T, e *engine.Engine, makefile string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(makefile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.AddProject(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+const greeting = "NAME ?= world\nexport NAME\n.PHONY: hello shell\nhello: ## Greet\n\t@printf 'Hello, %s!\\n' \"$$NAME\"\nshell: ## A shell\n\t@stty -echo; read x; echo \"got $$x\"\n"
+
+// Ensure the page can run what a project offers, with the values of its form as
+// they are, and nothing else.
+func TestJobs_StartOnlyWhatIsOffered(t *testing.T) {
+	t.Parallel()
+	a, e := served(t)
+	dir := sample(t, e, greeting)
+	j, err := a.Jobs.Start(Request{Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "$(shell touch pwned) & co"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Wait(t.Context(), j.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := output(t, e, j.ID); got != "Hello, $(shell touch pwned) & co!\n" {
+		t.Errorf("the output is %q", got)
+	}
+	if diff := cmp.Diff([]string{"make", "hello", "NAME=$$(shell touch pwned) & co"}, j.Argv); diff != "" {
+		t.Error(diff)
+	}
+	for name, r := range map[string]Request{
+		"a folder that is no project": {Dir: "/", Target: "hello"},
+		"a target that vanished":      {Dir: dir, Target: "gone"},
+		"an option":                   {Dir: dir, Target: "--eval=x:;id"},
+		"another variable":            {Dir: dir, Target: "hello", Vars: map[string]string{"SHELL": "/bin/evil"}},
+		"a line break":                {Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "a\nb"}},
+	} {
+		if j, err := a.Jobs.Start(r); err == nil {
+			t.Errorf("%s was run as %v", name, j.Argv)
+		}
+	}
+	list, err := a.Jobs.List(Query{Limit: 10})
+	if err != nil || len(list) != 1 {
+		t.Errorf("List: %d jobs, %v", len(list), err)
+	}
+}
+
+func output(t *testing.T, e *engine.Engine, id job.ID) string {
+	t.Helper()
+	r, err := e.Output(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	page, err := r.Page(0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for _, c := range page {
+		text = append(text, c.Data...)
+	}
+	return string(text)
+}
+
+// Ensure an interactive target gets a terminal that can be typed into, and is
+// run again as it was.
+func TestJobs_TypeIntoATerminal(t *testing.T) {
+	t.Parallel()
+	a, e := served(t)
+	dir := sample(t, e, greeting)
+	j, err := a.Jobs.Start(Request{Dir: dir, Target: "shell", Cols: 100, Rows: 30})
+	if err != nil || !j.TTY || j.Size.Cols != 100 || !j.Owned {
+		t.Fatalf("Start: %+v, %v", j, err)
+	}
+	typed := base64.StdEncoding.EncodeToString([]byte("secret\r"))
+	for a.Jobs.Input(string(j.ID), typed) != nil { // not before its process is there
+		time.Sleep(time.Millisecond)
+	}
+	if err := a.Jobs.Resize(string(j.ID), 0, 5); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("Resize to nothing: %v", err)
+	}
+	if err := a.Jobs.Input(string(j.ID), "not base64!"); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("Input: %v", err)
+	}
+	ended, err := e.Wait(t.Context(), j.ID)
+	if err != nil || ended.State != job.Succeeded {
+		t.Fatalf("%+v, %v", ended, err)
+	}
+	if err := a.Jobs.Input(string(j.ID), typed); err == nil {
+		t.Error("an ended job takes input")
+	}
+	again, err := a.Jobs.Again(string(j.ID), 90, 20)
+	if err != nil || !cmp.Equal(again.Argv, j.Argv) || again.Dir != j.Dir || !again.TTY || again.ID == j.ID {
+		t.Errorf("Again: %+v, %v", again, err)
+	}
+	if err := a.Jobs.Cancel(string(again.ID), true); err != nil {
+		t.Error(err)
+	}
+	if ended, err := e.Wait(t.Context(), again.ID); err != nil || ended.State != job.Cancelled {
+		t.Errorf("cancelled: %+v, %v", ended, err)
+	}
+}
+
+// Ensure a hint stays small enough for the page whatever happens at once.
+func TestHints_AreSmall(t *testing.T) {
+	t.Parallel()
+	a, e := served(t)
+	_ = a
+	for range 2 * mostHints {
+		ran(t, e, "true")
+	}
+	h := hints(t.Context(), e)
+	data, err := json.Marshal(h)
+	if err != nil || len(data) > 4096 || !h.More || len(h.Jobs) > mostHints {
+		t.Errorf("%d jobs in %d bytes, more=%v, %v", len(h.Jobs), len(data), h.More, err)
+	}
+}
+
+// Ensure calls before the journal is open, or without one, say so.
+func TestShell_SaysWhyThereIsNoJournal(t *testing.T) {
+	t.Parallel()
+	a := New("test", nil)
+	if _, err := a.Jobs.List(Query{}); !errors.Is(err, errStarting) {
+		t.Errorf("before the start: %v", err)
+	}
+	a.shell.broken = job.WithHint(job.ErrNewer, "Update this program.")
+	if f := failure(func() error { _, err := a.Projects.List(); return err }()); f.Code != "newer" || f.Hint == "" {
+		t.Errorf("%+v", f)
+	}
+}

@@ -1,0 +1,75 @@
+/* What crosses from Go, held against golden files that Go's own tests write (app/testdata/wire). A field that the
+   window reads and Go no longer sends fails here, not in front of an operator. */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { AppError, type Info, type Job, type JobHint, type Line, type LinePage, type Param, type Project, type ProjectList, type Target, type TargetList } from './types';
+
+const golden = (name: string): Record<string, unknown> => JSON.parse(readFileSync(`../app/testdata/wire/${name}.json`, 'utf8')) as Record<string, unknown>;
+
+/** Every field of a type, checked by the compiler to be complete; false for those that may be left out. */
+type Fields<T> = Record<keyof T, boolean>;
+
+const job: Fields<Job> = {
+  id: true, run: true, host: true, project: true, target: true, argv: true, dir: true, tty: true, size: true, operator: true, state: true,
+  cause: true, detail: true, exit_code: true, signal: true, survivors: false, queued_at: true, started_at: true, finished_at: true,
+  bytes: true, chunks: true, lines: true, stalled: false, unrecorded: false, owned: true,
+};
+const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };
+const project: Fields<Project> = { alias: true, dir: true, source: true, file: true, line: true, missing: true, error: true };
+const projects: Fields<ProjectList> = { projects: true, problems: true, registry: true, registry_exists: true };
+const target: Fields<Target> = { name: true, help: true, section: true, file: true, line: true, interactive: true, why: true, mode: true, computed: true, params: true };
+const param: Fields<Param> = { name: true, default: true, help: true, file: true, line: true };
+const targets: Fields<TargetList> = { dir: true, file: true, targets: true, problems: true, trusted: true, computed_available: true };
+const info: Fields<Info> = { version: true, data_dir: true, read_only: true, operator: true, max_parallel: true, os: true };
+const page: Fields<LinePage> = { from: true, total: true, complete: true, lines: true };
+const line: Fields<Line> = { n: true, at: true, parts: true, cut: false, event: false };
+
+function has(value: unknown, fields: Record<string, boolean>): void {
+  for (const [name, always] of Object.entries(fields)) if (always) expect(value).toHaveProperty(name);
+}
+
+const first = (list: unknown): unknown => (list as unknown[])[0];
+
+describe('what crosses from Go', () => {
+  test('jobs, ended and pending', () => {
+    has(golden('job'), job);
+    has(golden('job-pending'), job);
+    expect(golden('job')).toMatchObject({ exit_code: 7, state: 'failed', size: { cols: 120, rows: 40 }, survivors: [{ pid: 42 }], owned: true });
+    expect(golden('job-pending')).toMatchObject({ exit_code: null, started_at: null, finished_at: null, cause: '' });
+    expect(Date.parse(String(golden('job').started_at))).toBe(Date.UTC(2026, 10, 23, 12, 0, 0, 123));
+  });
+
+  test('hints and events', () => {
+    expect(golden('hints')).toHaveProperty('more', true);
+    has(first(golden('hints').jobs), hint);
+    expect(golden('opened')).toEqual({ dir: '/srv/web' });
+  });
+
+  test('projects and targets', () => {
+    has(golden('projects'), projects);
+    has(first(golden('projects').projects), project);
+    has(golden('targets'), targets);
+    has(first(golden('targets').targets), target);
+    has(first((first(golden('targets').targets) as { params: unknown }).params), param);
+  });
+
+  test('lines, with parts, cuts and events', () => {
+    has(golden('lines'), page);
+    has(first(golden('lines').lines), line);
+    expect(golden('lines').lines).toMatchObject([
+      { n: 1, at: 1700000000123.5, parts: [{ s: 1, t: 'out \u001b[31mred\u001b[0m' }, { s: 2, t: 'err' }], cut: 9 },
+      { parts: [], event: { kind: 'gap', bytes: 77 } },
+    ]);
+  });
+
+  test('how the program stands, and places', () => {
+    has(golden('info'), info);
+    expect(golden('place')).toEqual({ seq: 3, line: 2, offset: 40 });
+  });
+
+  test('failures keep their case and what to do', () => {
+    const error = AppError.from(golden('failure'));
+    expect(error).toMatchObject({ code: 'disk-full', hint: 'Free some space.' });
+  });
+});
