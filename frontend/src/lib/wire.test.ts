@@ -1,11 +1,16 @@
 /* What crosses from Go, held against golden files that Go's own tests write (app/testdata/wire). A field that the
    window reads and Go no longer sends fails here, not in front of an operator. */
 
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AppError, type Info, type Job, type JobHint, type Line, type LinePage, type Param, type Project, type ProjectList, type Target, type TargetList } from './types';
 
-const golden = (name: string): Record<string, unknown> => JSON.parse(readFileSync(`../app/testdata/wire/${name}.json`, 'utf8')) as Record<string, unknown>;
+const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
+
+function golden(name: string): Record<string, unknown> {
+  const file = files[`../../../app/testdata/wire/${name}.json`];
+  if (!file) throw new Error(`there is no golden file for ${name}`);
+  return file;
+}
 
 /** Every field of a type, checked by the compiler to be complete; false for those that may be left out. */
 type Fields<T> = Record<keyof T, boolean>;
