@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -28,7 +29,15 @@ func visible(s string) string {
 	return b.String()
 }
 
-func printJSON(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
+func printJSON(v any) error { return objectsTo(os.Stdout).Encode(v) }
+
+// objectsTo writes one JSON object a line. They go to a terminal or a file, never
+// into a web page: > stays >.
+func objectsTo(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}
 
 // printer writes pages of a record to where their streams belong.
 type printer struct {
@@ -84,7 +93,7 @@ func (p *printer) stream(s job.Stream) *stream {
 
 func (p *printer) objects(chunks []job.Chunk) error {
 	w := bufio.NewWriter(os.Stdout)
-	enc := json.NewEncoder(w)
+	enc := objectsTo(w)
 	for _, c := range chunks {
 		if c.Note != nil && c.Note.Kind == job.NoteDamage {
 			p.damaged = true
