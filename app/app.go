@@ -42,6 +42,7 @@ type shell struct {
 	ctx    context.Context // of the window; Wails wants it for dialogs and events
 	engine *engine.Engine
 	broken error           // why there is no engine
+	opened string          // folder that was given as argument or dropped last
 	seen   map[string]bool // folders whose targets the page has asked for
 }
 
@@ -114,6 +115,9 @@ func (a *App) opened(ctx context.Context, path string) {
 		runtime.EventsEmit(ctx, string(EventFailed), failure(err))
 		return
 	}
+	a.shell.mu.Lock()
+	a.shell.opened = dir
+	a.shell.mu.Unlock()
 	runtime.EventsEmit(ctx, string(EventOpened), Opened{Dir: dir})
 }
 

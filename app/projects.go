@@ -98,6 +98,7 @@ type Info struct {
 	Operator    string `json:"operator"`
 	MaxParallel int    `json:"max_parallel"`
 	OS          string `json:"os"`
+	Opened      string `json:"opened"` // folder that was given as argument or dropped last
 }
 
 // Info tells how the program stands.
@@ -108,6 +109,9 @@ func (b *Settings) Info() (Info, error) {
 	}
 	s := e.Status()
 	info := Info{Version: b.shell.version, DataDir: s.DataDir, Operator: s.Operator, MaxParallel: s.Parallel, OS: goruntime.GOOS}
+	b.shell.mu.Lock()
+	info.Opened = b.shell.opened
+	b.shell.mu.Unlock()
 	if s.ReadOnly != nil {
 		info.ReadOnly = s.ReadOnly.Error()
 	}

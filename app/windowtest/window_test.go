@@ -115,6 +115,15 @@ type window struct {
 func start(t *testing.T, binary, display, home, project string) *window {
 	t.Helper()
 	w := &window{t: t, display: display, dir: home, exited: make(chan struct{})}
+	// There is another project before it in the list: the one that was asked for
+	// must be the one that is shown.
+	registry := filepath.Join(home, "config", "mkcli", "registry")
+	if err := os.MkdirAll(filepath.Dir(registry), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(registry, []byte("home="+home+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	socket := filepath.Join(home, "probe.sock")
 	os.Remove(socket)
 	w.cmd = exec.Command(binary, project)

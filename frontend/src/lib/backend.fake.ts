@@ -292,7 +292,7 @@ export class FakeBackend implements Backend {
   /* the rest */
 
   async info(): Promise<Info> {
-    return { version: '0.1.0-fake', data_dir: '/home/ada/.local/share/vmo', read_only: this.#readOnly ? 'it is owned by root' : '', operator: 'ada@zeta', max_parallel: 8, os: 'linux' };
+    return { version: '0.1.0-fake', data_dir: '/home/ada/.local/share/vmo', read_only: this.#readOnly ? 'it is owned by root' : '', operator: 'ada@zeta', max_parallel: 8, os: 'linux', opened: '' };
   }
 
   output: Backend['output'] = async (query) => outputOf(query.after.map(({ job }) => this.#find(job).record), query);

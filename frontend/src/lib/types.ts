@@ -117,6 +117,7 @@ export interface Info {
   read_only: string; // "" when the journal can be written
   operator: string;
   max_parallel: number;
+  opened: string; // the folder that was given as argument or dropped last; "" for none
   os: string;
 }
 

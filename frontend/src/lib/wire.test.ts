@@ -26,7 +26,7 @@ const projects: Fields<ProjectList> = { projects: true, problems: true, registry
 const target: Fields<Target> = { name: true, help: true, section: true, file: true, line: true, interactive: true, why: true, mode: true, computed: true, params: true };
 const param: Fields<Param> = { name: true, default: true, help: true, file: true, line: true };
 const targets: Fields<TargetList> = { dir: true, file: true, targets: true, problems: true, trusted: true, computed_available: true };
-const info: Fields<Info> = { version: true, data_dir: true, read_only: true, operator: true, max_parallel: true, os: true };
+const info: Fields<Info> = { version: true, data_dir: true, read_only: true, operator: true, max_parallel: true, os: true, opened: true };
 const page: Fields<LinePage> = { from: true, total: true, complete: true, lines: true };
 const line: Fields<Line> = { n: true, at: true, parts: true, cut: false, event: false };
 

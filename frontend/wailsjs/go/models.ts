@@ -13,6 +13,7 @@ export namespace app {
 	    operator: string;
 	    max_parallel: number;
 	    os: string;
+	    opened: string;
 	}
 	export interface Job {
 	    id: string;

@@ -52,7 +52,11 @@ export class Projects {
       this.#backend.on('projects', () => void this.refresh()),
       this.#backend.on('opened', ({ dir }) => void this.refresh().then(() => this.select(dir))),
     ];
-    void this.refresh();
+    // A folder given as argument may have been announced before this page could listen.
+    void this.refresh().then(async () => {
+      const info = await this.#problems.guard('ask how the program stands', () => this.#backend.info());
+      if (info?.opened) this.select(info.opened);
+    });
     return () => offs.forEach((off) => off());
   }
 
