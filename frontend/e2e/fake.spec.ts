@@ -58,6 +58,19 @@ test('a bar that redraws its line is one line and moves', async ({ page }) => {
   await expect(pane(page).getByTestId('log-line')).toHaveText(/ 2\d %$/);
 });
 
+test('a terminal changes its colours with the window', async ({ page }) => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  await open(page);
+  await run(page, 'shell');
+  await expect(page.getByTestId('terminal')).toContainText('Ctrl+D ends');
+  const background = () => page.locator('[data-testid=terminal] .xterm-scrollable-element').evaluate((e) => getComputedStyle(e).backgroundColor);
+  const surface = () => page.evaluate(() => getComputedStyle(document.documentElement).getPropertyValue('--surface-1'));
+  const light = [await background(), await surface()];
+  for (let i = 0; i < 3 && (await surface()) === light[1]; i++) await page.getByTestId('theme-button').click();
+  expect(await surface()).not.toBe(light[1]);
+  await expect.poll(background).not.toBe(light[0]);
+});
+
 test('a terminal echoes what is typed, in order, and gives the keyboard back', async ({ page }) => {
   await open(page);
   await run(page, 'shell');
