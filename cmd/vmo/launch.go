@@ -33,11 +33,13 @@ func (p *place) flags(cmd *cobra.Command) {
 func (p *place) folder(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&p.project, "project", "p", "", "project, by its alias (see vmo projects)")
 	cmd.Flags().StringVarP(&p.dir, "directory", "C", "", "folder (default: the current one)")
-	cmd.MarkFlagsMutuallyExclusive("project", "directory")
 }
 
 // resolve returns the folder.
 func (p *place) resolve(e *engine.Engine) (string, error) {
+	if p.project != "" && p.dir != "" {
+		return "", job.WithHint(fmt.Errorf("%w: both a project and a folder are given", job.ErrInvalid), "Give -p or -C, not both.")
+	}
 	if p.project != "" {
 		found, err := e.Project(p.project)
 		return found.Dir, err
@@ -216,7 +218,9 @@ func (l launched) signals() (stop func()) {
 			}
 		}
 	}()
-	return func() { signal.Stop(caught); close(done); wait.Wait() }
+	// The signals stay caught: one that comes now, while the record is put in its
+	// place, has nobody left to stop, and the exit code is the command's.
+	return func() { close(done); wait.Wait() }
 }
 
 // terminal connects the operator's terminal to that of the job.

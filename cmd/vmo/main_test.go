@@ -170,3 +170,10 @@ func play() {
 	}
 	role(os.Args[2:])
 }
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -142,7 +142,7 @@ func (e *Engine) attempt(ctx context.Context, l *live) job.Exit {
 }
 
 func notStarted(err error) job.Exit {
-	exit := job.Exit{State: job.Failed, Cause: job.CauseStart, Detail: err.Error(), At: time.Now()}
+	exit := job.Exit{State: job.Failed, Cause: job.CauseStart, Detail: strings.TrimSpace(err.Error() + ". " + job.HintOf(err)), At: time.Now()}
 	var s *process.StartError
 	if errors.As(err, &s) {
 		code := s.ExitCode()
