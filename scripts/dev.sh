@@ -109,6 +109,10 @@ start() {
 		wait "$child" || code=$?
 	done
 	rm -f "$state"
+	# Wails generates the bindings with other modes here than by itself, which git
+	# would take for a change.
+	find frontend/wailsjs -type f -exec chmod 755 {} +
+	[ "$code" = 130 ] && code=0 # it was told to stop
 	exit "$code"
 }
 
