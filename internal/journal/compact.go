@@ -21,7 +21,7 @@ import (
 // A segment with damage is left as it is: nothing more may be lost.
 func (j *Journal) Compact(ctx context.Context, id job.ID) error {
 	if j.readOnly != nil {
-		return fmt.Errorf("compress the record of job %s: %w", id, job.ErrReadOnly)
+		return fmt.Errorf("compress the record of job %s: %w", id, j.readOnly)
 	}
 	if err := j.compact(ctx, id); err != nil {
 		return fmt.Errorf("compress the record of job %s: %w", id, err)
@@ -177,6 +177,9 @@ type Compacted struct {
 // CompactAll compresses every ended record that is worth it and is not yet.
 func (j *Journal) CompactAll(ctx context.Context) (Compacted, error) {
 	var done Compacted
+	if j.readOnly != nil {
+		return done, fmt.Errorf("compress the records: %w", j.readOnly)
+	}
 	err := filepath.WalkDir(filepath.Join(j.dir, "jobs"), func(path string, e fs.DirEntry, err error) error {
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err

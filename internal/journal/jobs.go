@@ -26,8 +26,7 @@ func (j *Journal) Begin(what job.Job) (*Record, error) {
 
 func (j *Journal) begin(what job.Job) (*Record, error) {
 	if j.readOnly != nil {
-		return nil, job.WithHint(fmt.Errorf("%w: %w", job.ErrReadOnly, j.readOnly),
-			"Make "+j.dir+" writable, or choose another folder with --data-dir.")
+		return nil, j.readOnly
 	}
 	if err := j.checkSpace(); err != nil {
 		return nil, err

@@ -118,7 +118,10 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	if j.readOnly == nil {
-		j.readOnly = j.folders()
+		if err := j.folders(); err != nil {
+			j.readOnly = job.WithHint(fmt.Errorf("%w: %w", job.ErrReadOnly, err),
+				"Make "+j.dir+" writable, or choose another folder with --data-dir.")
+		}
 	}
 	if err := j.openCatalogue(ctx); err != nil {
 		return err
@@ -245,9 +248,11 @@ func (j *Journal) openCatalogue(ctx context.Context) error {
 	}
 	j.cat = cat
 	if missing || !cat.complete(ctx) || j.stale() {
-		if _, err := j.Reindex(ctx); err != nil {
-			return err
+		_, err := j.Reindex(ctx)
+		if err != nil && !j.roomFor(0) {
+			return errors.Join(cat.close(), j.scratchCatalogue(ctx, path, true))
 		}
+		return err
 	}
 	return nil
 }

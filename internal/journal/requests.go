@@ -29,7 +29,7 @@ const (
 // Ask leaves a request for the owner of a job, which looks for it with Asked.
 func (j *Journal) Ask(q Request) error {
 	if j.readOnly != nil {
-		return fmt.Errorf("ask the owner of job %s: %w", q.Job, job.ErrReadOnly)
+		return fmt.Errorf("ask the owner of job %s: %w", q.Job, j.readOnly)
 	}
 	data, err := json.Marshal(q)
 	if err != nil {
