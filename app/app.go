@@ -5,8 +5,8 @@
 // Hints are pushed and data is pulled: events say which jobs have something new
 // (feed.go), the page fetches the bytes through the asset server (output.go).
 //
-// Goroutines: Startup starts the feed and the watch of the projects; Shutdown
-// ends both and waits for them.
+// Goroutines: Startup starts the feed, the watch of the projects and the ear for
+// signals; Shutdown ends them and waits for them.
 package app
 
 import (
@@ -14,7 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/wailsapp/wails/v2/pkg/runtime"
 
@@ -30,6 +33,7 @@ type App struct {
 
 	shell *shell
 	args  []string
+	told  chan struct{} // closed when the system tells the program to end
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
 }
@@ -37,6 +41,7 @@ type App struct {
 // shell is what the bound structs share. The engine is there from Startup on.
 type shell struct {
 	version string
+	ended   chan struct{} // closed by Shutdown
 
 	mu     sync.Mutex
 	ctx    context.Context // of the window; Wails wants it for dialogs and events
@@ -48,10 +53,10 @@ type shell struct {
 
 // New makes the window of a version. Args are folders to open as projects.
 func New(version string, args []string) *App {
-	s := &shell{version: version, seen: map[string]bool{}}
+	s := &shell{version: version, ended: make(chan struct{}), seen: map[string]bool{}}
 	return &App{
 		Jobs: &Jobs{s}, Projects: &Projects{s}, Settings: &Settings{s}, Output: newOutput(s),
-		shell: s, args: args,
+		shell: s, args: args, told: make(chan struct{}),
 	}
 }
 
@@ -73,6 +78,7 @@ func (s *shell) open() (*engine.Engine, error) {
 // Startup opens the engine. Wails calls it before the page is loaded. Without a
 // journal the window opens all the same, and every call says what is wrong.
 func (a *App) Startup(ctx context.Context) {
+	a.listen(ctx)
 	e, err := engine.Open(ctx, engine.Config{Idle: true})
 	a.shell.mu.Lock()
 	a.shell.ctx, a.shell.engine, a.shell.broken = ctx, e, err
@@ -93,6 +99,24 @@ func (a *App) Startup(ctx context.Context) {
 			a.opened(ctx, path)
 		}
 	})
+}
+
+// listen notices that the system tells the program to end: a session that ends
+// cannot answer questions.
+func (a *App) listen(ctx context.Context) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	a.tasks.Add(1)
+	go func() {
+		defer a.tasks.Done()
+		defer signal.Stop(signals)
+		select {
+		case <-signals:
+			close(a.told)
+			runtime.Quit(ctx) // Wails does so by itself for most of them, and again does nothing
+		case <-a.shell.ended:
+		}
+	}()
 }
 
 // watch tells the page when the registry or a makefile changes. Without it the
@@ -128,8 +152,13 @@ func (a *App) BeforeClose(ctx context.Context) (prevent bool) {
 		return false
 	}
 	n := e.Running()
-	if n == 0 || os.Getenv("VMO_CLOSE") == "now" {
+	if n == 0 {
 		return false
+	}
+	select {
+	case <-a.told:
+		return false
+	case <-time.After(50 * time.Millisecond): // Wails hears of a signal as soon as we do
 	}
 	jobs := "1 job is"
 	if n > 1 {
@@ -147,6 +176,7 @@ func (a *App) BeforeClose(ctx context.Context) (prevent bool) {
 
 // Shutdown ends the jobs of the window and waits until their records are complete.
 func (a *App) Shutdown(context.Context) {
+	close(a.shell.ended)
 	if a.stop != nil {
 		a.stop()
 	}

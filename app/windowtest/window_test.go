@@ -514,3 +514,20 @@ func TestWindow_KilledLosesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Ensure a session that ends is not held up by a question: the window ends its
+// jobs, completes their records and goes.
+func TestWindow_ToldToEndItEndsItsJobs(t *testing.T) {
+	w := start(t, probeWindow, screen(t), t.TempDir(), project(t, 60))
+	w.click(w.place(runButton("flood")))
+	w.until("the flood is shown", `[...document.querySelectorAll('[data-testid=log-line]')].length > 3`)
+	_ = w.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-w.exited:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the window does not end")
+	}
+	if j := w.jobs()[0]; j.State != "cancelled" || j.Cause != "shutdown" {
+		t.Errorf("the job is %+v", j)
+	}
+}
