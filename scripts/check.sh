@@ -29,7 +29,6 @@ formatted() {
 }
 
 vet_for() { GOOS=$1 CGO_ENABLED=0 go vet "${headless[@]}"; }
-lint_for() { GOOS=$1 CGO_ENABLED=0 bin/staticcheck "${headless[@]}"; }
 
 # Wails writes the bindings into the tree, so the committed ones are kept aside.
 bindings() {
@@ -74,7 +73,6 @@ check "go: vet, the test of the window" go vet -tags "window,$tags" ./app/...
 check "go: vet for Windows" vet_for windows
 check "go: vet for macOS" vet_for darwin
 check "go: staticcheck" bin/staticcheck -tags $tags "${packages[@]}"
-check "go: staticcheck for Windows" lint_for windows
 check "page: lint" npm --prefix frontend run --silent lint
 check "page: types" npm --prefix frontend run --silent check
 check "page: nothing is put in as HTML" no_html
