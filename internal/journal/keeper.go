@@ -284,14 +284,5 @@ func (j *Journal) changed(id job.ID) func(context.Context) error {
 			}
 		}
 	}
-	return func(ctx context.Context) error {
-		t := time.NewTimer(pollEvery)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+	return func(ctx context.Context) error { return pause(ctx, pollEvery) }
 }

@@ -262,13 +262,34 @@ func (r *Reader) Job() (job.Job, error) {
 	return what, nil
 }
 
+// What comes after a silence is shown at once. What comes without end is shown in
+// pieces of followPage or every followPace: a look at every single write would
+// take the processor from the command that is writing.
+const (
+	followPage = 1 << 20
+	followPace = 4 * time.Millisecond
+)
+
+// pause waits, unless the context ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Follow calls show with every page behind after, first what is there, then
 // what comes, until the record is complete, show fails or the context ends. It
 // works for jobs of other processes as well.
 func (r *Reader) Follow(ctx context.Context, after uint64, show func([]job.Chunk) error) error {
+	var shown time.Time
 	for {
 		changed := r.j.changed(r.id)
-		page, err := r.Page(after, 1<<20)
+		page, err := r.Page(after, followPage)
 		if err != nil {
 			return err
 		}
@@ -277,6 +298,14 @@ func (r *Reader) Follow(ctx context.Context, after uint64, show func([]job.Chunk
 				return err
 			}
 			after = page[len(page)-1].Seq
+			now := time.Now()
+			if len(r.arena) < followPage && now.Sub(shown) < followPace {
+				if err := pause(ctx, followPace); err != nil {
+					return err
+				}
+				now = time.Now()
+			}
+			shown = now
 			continue
 		}
 		if r.Ended() || r.j.readOnly != nil && r.j.ownerGone(r.id) {
