@@ -1,3 +1,5 @@
+//go:build unix
+
 package engine
 
 import (
@@ -67,7 +69,7 @@ func TestSetMode_IsRemembered(t *testing.T) {
 	t.Parallel()
 	c := config(t)
 	dir := t.TempDir()
-	put(t, dir+"/Makefile", ".PHONY: build shell\nbuild:\nshell:\n")
+	put(t, dir+"/Makefile", "build: ; @true\nshell: ; @true\n")
 	e := open(t, c)
 	if err := errors.Join(e.SetMode(dir, "build", ModeTerminal), e.SetMode(dir, "shell", ModeStream)); err != nil {
 		t.Fatal(err)
@@ -96,7 +98,7 @@ func TestSettings_BrokenAreNamedAndKept(t *testing.T) {
 	c := config(t)
 	e := open(t, c)
 	dir := t.TempDir()
-	put(t, dir+"/Makefile", ".PHONY: all\nall:\n")
+	put(t, dir+"/Makefile", "all: ; @true\n")
 	put(t, c.Registry, "web="+dir+"\n")
 	path := filepath.Join(c.ConfigDir, "settings.json")
 	put(t, path, "{")
@@ -125,7 +127,7 @@ func TestWatch_SeesEdits(t *testing.T) {
 	c := config(t)
 	e := open(t, c)
 	dir := t.TempDir()
-	put(t, dir+"/Makefile", ".PHONY: all\nall:\n")
+	put(t, dir+"/Makefile", "all: ; @true\n")
 	changed := make(chan struct{}, 100)
 	asked := make(chan struct{}, 100)
 	ctx, cancel := context.WithCancel(t.Context())
