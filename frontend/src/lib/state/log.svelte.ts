@@ -10,6 +10,9 @@ import { AppError, type Line, type LinePage } from '../types';
     carried from the last multiple of BLOCK before it, and no further. */
 const BLOCK = 128;
 const AHEAD = 64; // lines beyond the view
+/** While following, the tail is asked for at most this often, in ms: nobody reads faster, and what a flood leaves
+    of the page belongs to the terminal beside it. The first hint after a pause is answered at once. */
+const PACE = 40;
 const PINNED = 2000; // selected lines kept although they are out of view
 const COPY_PAGE = 2000;
 export const COPY_LIMIT = 100_000;
@@ -44,6 +47,8 @@ export class Log {
   #busy = false;
   #shown = false;
   #hinted = 0;
+  #next = 0; // not before then
+  #later = false; // a timer will ask
 
   constructor(fetch: (from: number, count: number) => Promise<LinePage>, onerror: (error: AppError) => void = () => {}) {
     this.#fetch = fetch;
@@ -103,6 +108,7 @@ export class Log {
   /** A hidden view asks for nothing; shown again it catches up with one request. */
   show(shown: boolean): void {
     this.#shown = shown;
+    this.#next = 0;
     if (shown) this.#need(true);
   }
 
@@ -147,6 +153,7 @@ export class Log {
     this.#following = true;
     this.#pinned = [];
     this.#top = this.#lastTop;
+    this.#next = 0;
     this.#need(true);
   }
 
@@ -201,7 +208,17 @@ export class Log {
     if (again) this.#dirty = true;
     if (!this.#shown || this.#rows === 0 || this.#busy) return;
     const ask = this.#wanted();
-    if (ask) void this.#load(ask);
+    if (!ask) return;
+    const wait = this.#following && this.#loaded ? this.#next - performance.now() : 0;
+    if (wait > 0) {
+      if (!this.#later) setTimeout(() => {
+        this.#later = false;
+        this.#need(false);
+      }, wait);
+      this.#later = true;
+      return;
+    }
+    void this.#load(ask);
   }
 
   #wanted(): { from: number; count: number } | null {
@@ -218,6 +235,7 @@ export class Log {
   async #load(ask: { from: number; count: number }): Promise<void> {
     this.#busy = true;
     this.#dirty = false;
+    this.#next = performance.now() + PACE;
     try {
       this.#take(await this.#fetch(ask.from, ask.count));
       this.#failed = null;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LinePage } from '../types';
 import { COPY_LIMIT, Log } from './log.svelte';
 
@@ -22,6 +22,13 @@ function setup(total: number, text = (n: number) => `line ${n}`) {
 const settle = async () => {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 };
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+/** A frame or two pass: long enough for a view that follows to ask again. */
+const pass = async () => {
+  vi.advanceTimersByTime(40);
+  await settle();
+};
 const seen = (log: Log) => log.visible.map((row) => row.line.n);
 
 describe('following', () => {
@@ -38,14 +45,27 @@ describe('following', () => {
     await settle();
     state.hold = true;
     for (let i = 1; i <= 50; i++) log.hint(i, (state.total = 100 + i * 1000));
+    expect(state.asked).toHaveLength(1); // it has just asked: nobody reads faster
+    await pass();
     expect(state.asked).toHaveLength(2);
+    for (let i = 51; i <= 99; i++) log.hint(i, state.total);
+    await pass();
+    expect(state.asked).toHaveLength(2); // no answer yet
     state.held.shift()?.();
     await settle();
     expect(state.asked).toHaveLength(3);
     state.held.shift()?.();
-    await settle();
+    await pass();
     expect(state.asked).toHaveLength(3);
     expect(log.total).toBe(50_100);
+  });
+  it('the first hint after a pause is answered at once', async () => {
+    const { log, state } = setup(100);
+    await pass();
+    log.hint(1, (state.total = 101));
+    expect(state.asked).toHaveLength(2);
+    await settle();
+    expect(log.total).toBe(101);
   });
   it('a hint that says nothing new asks for nothing', async () => {
     const { log, state } = setup(100);
