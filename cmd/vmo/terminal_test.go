@@ -96,7 +96,7 @@ func TestTTY_IsTheOperatorsTerminal(t *testing.T) {
 	}
 
 	x = h.terminal(h.command("vmo", "exec", "--tty", "--", "sh", "-c", `read x; echo "got [$x]"; exec play wait`))
-	x.typed("early\n") // perhaps before the command exists
+	x.typed("early\n")                  // perhaps before the command exists
 	x.until(`(?s)got \[early\].*ready`) // a shell may swallow what comes while it executes
 	x.typed("\x03")
 	if code := x.end(); code != 130 {
