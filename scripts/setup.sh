@@ -148,6 +148,14 @@ in_words() {
 	done | paste -sd' ' -
 }
 
+# offered PACKAGE: whether apt knows a version of it. Not through a pipe to
+# grep -q, which would end apt-cache early, and that counts as a failure here.
+offered() {
+	local policy
+	policy=$(apt-cache policy "$1")
+	[[ $policy =~ Candidate:\ [0-9] ]]
+}
+
 install_on_debian() {
 	local root=() command
 	if [ "$(id -u)" != 0 ]; then
@@ -161,15 +169,15 @@ install_on_debian() {
 	for package in "${missing[@]}"; do
 		case $package in
 		chromium)
-			# Ubuntu's package of that name only points to a snap.
-			if ! apt-cache policy chromium | grep -q 'Candidate: [0-9]'; then
+			# Ubuntu has it as a snap only.
+			if ! offered chromium; then
 				fail "this system has no package with Chromium, which the tests of the page need." \
 					"Install a Chromium or Chrome, for example with: sudo snap install chromium" \
 					"If it has another name than chromium, set VMO_CHROMIUM to its path."
 			fi
 			;;
 		libwebkit2gtk-4.1-dev)
-			apt-cache policy "$package" | grep -q 'Candidate: [0-9]' ||
+			offered "$package" ||
 				fail "this system has no package $package." "The window needs Debian 12, Ubuntu 22.04 or newer. vmo needs none of it: go build ./cmd/vmo"
 			;;
 		esac
