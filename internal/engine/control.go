@@ -189,7 +189,9 @@ func (e *Engine) Wait(ctx context.Context, id job.ID) (job.Job, error) {
 	defer tick.Stop()
 	for {
 		current, err := r.Job()
-		if err != nil || current.State.Final() {
+		// A record is complete before this process knows that it owns the job no
+		// more; whoever has waited must not be told otherwise afterwards.
+		if err != nil || current.State.Final() && !e.Owns(id) {
 			return current, err
 		}
 		select {

@@ -23,7 +23,8 @@ func runDatabase(t *testing.T, dir string) []byte {
 	}
 	argv := DatabaseArgv(dir)
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), argv[0], argv[1:]...)
-	cmd.Env = os.Environ()
+	// Not the caller's environment: with CI or NAME set, make reads another makefile.
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + os.Getenv("HOME")}
 	for name, value := range DatabaseEnv() {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
