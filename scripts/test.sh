@@ -12,7 +12,7 @@ passed=0 failed=0 broken=()
 # of the operator, nor on the make that it is called from.
 unset DISPLAY WAYLAND_DISPLAY VMO_DATA_DIR MAKEFLAGS MAKELEVEL MFLAGS NAME
 : "${VMO_CHROMIUM:=$(command -v chromium || true)}"
-export VMO_CHROMIUM VMO_TEST_REQUIRE_MAKE=1 CI=1 NO_COLOR=1 npm_config_update_notifier=false
+export VMO_CHROMIUM VMO_TEST_REQUIRE_MAKE=1 NO_COLOR=1 npm_config_update_notifier=false
 
 # stage NAME COMMAND...: the counts are those of its last "N passed" and "N failed".
 stage() {
