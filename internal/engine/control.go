@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +26,7 @@ func (e *Engine) Cancel(ctx context.Context, id job.ID, force bool) error {
 	if force {
 		what = journal.RequestKill
 	}
-	return e.ask(ctx, id, what)
+	return e.ask(id, what)
 }
 
 // Unrecorded lets a job whose output waits for the journal go on without being
@@ -35,13 +36,18 @@ func (e *Engine) Unrecorded(ctx context.Context, id job.ID) error {
 		l.record.Unrecorded()
 		return nil
 	}
-	return e.ask(ctx, id, journal.RequestUnrecorded)
+	return e.ask(id, journal.RequestUnrecorded)
 }
 
 // ask leaves a request for the process that owns a job.
-func (e *Engine) ask(ctx context.Context, id job.ID, what string) error {
-	current, err := e.Job(ctx, id)
+func (e *Engine) ask(id job.ID, what string) error {
+	// From the record: the list may be a moment behind it.
+	r, err := e.Output(id)
 	if err != nil {
+		return err
+	}
+	current, err := r.Job()
+	if err = errors.Join(err, r.Close()); err != nil {
 		return err
 	}
 	if current.State.Final() {
