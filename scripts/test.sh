@@ -14,6 +14,10 @@ unset DISPLAY WAYLAND_DISPLAY VMO_DATA_DIR MAKEFLAGS MAKELEVEL MFLAGS NAME
 : "${VMO_CHROMIUM:=$(command -v chromium || true)}"
 export VMO_CHROMIUM VMO_TEST_REQUIRE_MAKE=1 NO_COLOR=1 npm_config_update_notifier=false
 
+# A port that is free now, so that two runs on one machine do not meet.
+VMO_FAKE_PORT=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
+export VMO_FAKE_PORT
+
 # stage NAME COMMAND...: the counts are those of its last "N passed" and "N failed".
 stage() {
 	local name=$1 began=$SECONDS code=0 good bad
