@@ -152,7 +152,7 @@ in_words() {
 # grep -q, which would end apt-cache early, and that counts as a failure here.
 offered() {
 	local policy
-	policy=$(apt-cache policy "$1")
+	policy=$(LC_ALL=C apt-cache policy "$1")
 	[[ $policy =~ Candidate:\ [0-9] ]]
 }
 
