@@ -39,6 +39,10 @@ var owners = map[string][]string{
 	"github.com/gorilla/websocket":      {"app"}, // development builds: the origin check of Wails' server
 	"github.com/spf13/cobra":            {"cmd/vmo"},
 	"golang.org/x/term":                 {"cmd/vmo"},
+	"golang.org/x/crypto":               {"internal/remote", "internal/remote/knownhosts", "internal/remote/remotetest"},
+	"github.com/kevinburke/ssh_config":  {"internal/inventory"}, // lists aliases of one file, behind guards
+	"go.yaml.in/yaml/v4":                {"internal/inventory"},
+	"github.com/Microsoft/go-winio":     {"internal/remote"},                                 // the agent's pipe on Windows
 	"golang.org/x/sys":                  {"internal/process", "internal/journal", "cmd/vmo"}, // what package syscall lacks on each system
 }
 
@@ -136,8 +140,10 @@ func cmpName(path string) string {
 func TestImports_GoDown(t *testing.T) {
 	t.Parallel()
 	layers := map[string]int{
-		"": 4, "app": 3, "cmd/vmo": 3, "internal/engine": 2,
-		"internal/process": 1, "internal/journal": 1, "internal/job": 0, "internal/target": 0,
+		"": 5, "app": 4, "cmd/vmo": 4, "internal/engine": 3,
+		"internal/process": 2, "internal/process/processtest": 1, "internal/journal": 2,
+		"internal/remote": 2, "internal/remote/knownhosts": 1, "internal/remote/remotetest": 1,
+		"internal/job": 0, "internal/target": 0, "internal/inventory": 0, "internal/tail": 0,
 	}
 	for path, p := range list(t) {
 		from, known := layers[short(path)]

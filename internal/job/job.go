@@ -68,7 +68,19 @@ type Spec struct {
 	TTY     bool              // run in a terminal instead of pipes
 	Size    Size              // of that terminal; zero means 80×24
 	Timeout time.Duration     // zero means none
+	Source  string            // of a log tail, such as docker:web; empty for everything else
+	Link    Link              // what happens to it when the connection to its host is lost
 }
+
+// Link says what happens to a job on another machine when the connection is lost.
+type Link string
+
+// The choices. A log tail goes on by itself, whatever it says.
+const (
+	LinkLost Link = ""     // the job is lost; what it started may go on there, and its record says so
+	LinkKeep Link = "keep" // its output is kept there, and it is found again when there is a connection
+	LinkStop Link = "stop" // it is ended there
+)
 
 // Validate reports whether the Spec can be started at all. NUL bytes cannot be
 // passed to a process, so they are refused here rather than cut there.
@@ -85,6 +97,11 @@ func (s Spec) Validate() error {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.IndexByte(value, 0) >= 0 {
 			return fmt.Errorf("%w: environment variable %q cannot be passed to a process", ErrInvalid, name)
 		}
+	}
+	switch s.Link {
+	case LinkLost, LinkKeep, LinkStop:
+	default:
+		return fmt.Errorf("%w: %q is not what can happen when a connection is lost", ErrInvalid, s.Link)
 	}
 	if s.Timeout < 0 {
 		return fmt.Errorf("%w: the timeout %v is negative", ErrInvalid, s.Timeout)
@@ -122,6 +139,8 @@ type Job struct {
 	TTY        bool       `json:"tty"`
 	Size       Size       `json:"size" ts_type:"{cols: number, rows: number}"` // of the terminal at the start
 	TimeoutMS  int64      `json:"timeout_ms,omitempty"`
+	Source     string     `json:"source,omitempty"` // of a log tail, such as docker:web
+	Link       Link       `json:"link,omitempty"`
 	Operator   string     `json:"operator"` // who: user@laptop
 	State      State      `json:"state"`
 	Cause      Cause      `json:"cause"`  // why it ended; empty before
@@ -145,8 +164,8 @@ func (r Run) Begin(host, operator string, now time.Time) Job {
 		ID: NewID(), Run: r.ID, Host: host,
 		Project: r.Spec.Project, Target: r.Spec.Target, Argv: r.Spec.Argv, Dir: r.Spec.Dir,
 		EnvNames: names(r.Spec.Env), TTY: r.Spec.TTY, Size: r.Spec.Size,
-		TimeoutMS: r.Spec.Timeout.Milliseconds(),
-		Operator:  operator, State: Pending, QueuedAt: now.UTC(),
+		TimeoutMS: r.Spec.Timeout.Milliseconds(), Source: r.Spec.Source, Link: r.Spec.Link,
+		Operator: operator, State: Pending, QueuedAt: now.UTC(),
 	}
 }
 
@@ -162,10 +181,14 @@ func (j Job) Duration(now time.Time) time.Duration {
 	return max(0, now.Sub(*j.StartedAt))
 }
 
-// Title is the name an operator knows the job by: the target, else the command.
+// Title is the name an operator knows the job by: the target, the log it
+// follows, else the command.
 func (j Job) Title() string {
 	if j.Target != "" {
 		return j.Target
+	}
+	if j.Source != "" {
+		return j.Source
 	}
 	return strings.Join(j.Argv, " ")
 }

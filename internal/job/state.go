@@ -44,15 +44,17 @@ type Cause string
 
 // The causes of an ending.
 const (
-	CauseExit      Cause = "exit"        // the process exited by itself
-	CauseSignal    Cause = "signal"      // a signal that was not ours ended it
-	CauseStart     Cause = "not-started" // the process could not be started
-	CauseCancel    Cause = "cancel"      // an operator cancelled it
-	CauseInterrupt Cause = "interrupt"   // Ctrl-C in the terminal of vmo
-	CauseTimeout   Cause = "timeout"     // its own timeout
-	CauseShutdown  Cause = "shutdown"    // the window or vmo was closed
-	CauseOwner     Cause = "owner-gone"  // the process that recorded it died
-	CauseJournal   Cause = "journal"     // its record could not be completed
+	CauseExit      Cause = "exit"          // the process exited by itself
+	CauseSignal    Cause = "signal"        // a signal that was not ours ended it
+	CauseStart     Cause = "not-started"   // the process could not be started
+	CauseCancel    Cause = "cancel"        // an operator cancelled it
+	CauseInterrupt Cause = "interrupt"     // Ctrl-C in the terminal of vmo
+	CauseTimeout   Cause = "timeout"       // its own timeout
+	CauseShutdown  Cause = "shutdown"      // the window or vmo was closed
+	CauseOwner     Cause = "owner-gone"    // the process that recorded it died
+	CauseJournal   Cause = "journal"       // its record could not be completed
+	CauseConnect   Cause = "no-connection" // there was no connection to its host
+	CauseLink      Cause = "link-lost"     // the connection to its host was lost
 )
 
 // Exit is how a job ended. Exactly one of Code and Signal is set when a process
