@@ -1,0 +1,147 @@
+package remotetest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// programs are where a login shell is found, and where it is not called what it
+// is here.
+var programs = map[string]string{"ash": "busybox"}
+
+// firstUID is the number of the user vmo-bash; nobody else on a machine that runs
+// tests has one in this range.
+const firstUID = 58100
+
+// makeUsers makes a user for each of Config.Shells. They exist for this sshd
+// only: it runs in a mount namespace in which /etc/passwd and its companions are
+// longer copies. That takes root and CAP_SYS_ADMIN; without these the users are
+// emulated with forced commands.
+func (s *Server) makeUsers() {
+	s.t.Helper()
+	if len(s.cfg.Shells) == 0 {
+		if os.Getuid() == 0 {
+			s.makeSeparationDir()
+		}
+		return
+	}
+	s.Emulated = s.cfg.emulate || os.Getuid() != 0 || exec.Command("unshare", "--mount", "mount", "--make-rprivate", "/").Run() != nil
+	if os.Getuid() == 0 {
+		s.makeSeparationDir()
+	}
+	passwd, shadow, group := read("/etc/passwd"), read("/etc/shadow"), read("/etc/group")
+	for _, shell := range s.cfg.Shells {
+		if !slices.Contains(AllShells, shell) {
+			s.t.Fatalf("there is no login shell %q in AllShells", shell)
+		}
+		path := s.shell(shell)
+		name := "vmo-" + shell
+		if s.Emulated {
+			s.users[name] = s.forcedKey(name, path)
+			continue
+		}
+		uid := firstUID + slices.Index(AllShells, shell)
+		home := filepath.Join(s.Dir, "home", name)
+		if err := os.MkdirAll(home, 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := os.Chown(home, uid, uid); err != nil {
+			s.t.Fatal(err)
+		}
+		if shell == "zsh" {
+			write(s.t, filepath.Join(home, ".zshrc"), "", 0o644) // else it asks its first-time questions
+		}
+		passwd += fmt.Sprintf("%s:x:%d:%d::%s:%s\n", name, uid, uid, home, path)
+		shadow += fmt.Sprintf("%s:*:19000:0:99999:7:::\n", name)
+		group += fmt.Sprintf("%s:x:%d:\n", name, uid)
+	}
+	if !s.Emulated {
+		write(s.t, filepath.Join(s.Dir, "passwd"), passwd, 0o644)
+		write(s.t, filepath.Join(s.Dir, "shadow"), shadow, 0o600)
+		write(s.t, filepath.Join(s.Dir, "group"), group, 0o644)
+	}
+}
+
+// Home is the home folder of whom a host logs in.
+func (s *Server) Home(host string) string {
+	if shell, ok := strings.CutPrefix(host, "vmo-"); ok && slices.Contains(s.cfg.Shells, shell) && !s.Emulated {
+		return filepath.Join(s.Dir, "home", host)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return home
+}
+
+// shell is the path of a login shell, whose last element is its name.
+func (s *Server) shell(name string) string {
+	s.t.Helper()
+	program := programs[name]
+	if program == "" {
+		return Program(s.t, name)
+	}
+	bin := filepath.Join(s.Dir, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	link := filepath.Join(bin, name)
+	if err := os.Symlink(Program(s.t, program), link); err != nil {
+		s.t.Fatal(err)
+	}
+	return link
+}
+
+// forcedKey is a key that leads to a shell, whatever shell the user has.
+func (s *Server) forcedKey(name, shell string) string {
+	s.t.Helper()
+	key := Keygen(s.t, filepath.Join(s.Dir, "id_"+name), "ed25519")
+	forced := filepath.Join(s.Dir, "force-"+name)
+	write(s.t, forced, fmt.Sprintf(`#!/bin/sh
+SHELL=%[1]s; export SHELL
+c=$SSH_ORIGINAL_COMMAND; unset SSH_ORIGINAL_COMMAND
+[ -n "$c" ] || exec %[1]s
+exec %[1]s -c "$c"
+`, shell), 0o755)
+	public := read(key + ".pub")
+	f, err := os.OpenFile(filepath.Join(s.Dir, "authorized_keys"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintf(f, "command=\"exec %s\" %s", forced, public); err != nil {
+		s.t.Fatal(err)
+	}
+	return key
+}
+
+// inNamespace wraps a command in the mount namespace that has the users.
+func (s *Server) inNamespace(argv []string) []string {
+	if len(s.cfg.Shells) == 0 || s.Emulated {
+		return argv
+	}
+	script := `set -e; dir=$1; shift
+for f in passwd shadow group; do mount --bind "$dir/$f" "/etc/$f"; done
+exec "$@"`
+	return append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", s.Dir}, argv...)
+}
+
+// makeSeparationDir makes the folder that Debian's service makes at each boot.
+func (s *Server) makeSeparationDir() {
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// read is the text of a file, and empty without it.
+func read(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
