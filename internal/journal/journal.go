@@ -59,9 +59,9 @@ type Config struct {
 	// called from any goroutine, very often.
 	Changed func(id job.ID)
 
-	// Descendants finds processes of a job whose owner died, to name them in its
-	// record. Nil finds none.
-	Descendants func(id job.ID) []job.Survivor
+	// Descendants finds what is left of a job whose owner died, to name it in its
+	// record. The pid is that of its process, 0 if it had none. Nil finds none.
+	Descendants func(j job.Job, pid int) []job.Survivor
 
 	wrap func(file) file // tests put a failing disk between
 }

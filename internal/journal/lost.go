@@ -46,7 +46,7 @@ func (j *Journal) seal(id job.ID, f *os.File) (job.Job, error) {
 	if r.index.end != nil { // it ended well, only the seal is missing
 		exit = *r.index.end
 	} else if find := j.config.Descendants; find != nil {
-		exit.Survivors = find(id)
+		exit.Survivors = find(what, r.PID())
 	}
 	payload, err := json.Marshal(exit)
 	if err != nil {

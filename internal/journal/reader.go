@@ -78,6 +78,25 @@ func (r *Reader) Close() error {
 	return r.f.Close()
 }
 
+// PID is the number of the job's process, on its host; 0 if it never had one or
+// the record does not say.
+func (r *Reader) PID() int {
+	s := newScanner(r.f, r.seed, preludeSize)
+	defer s.close()
+	for range 4 { // the start stands right behind the beginning
+		step, err := s.next()
+		if err != nil {
+			return 0
+		}
+		if step.kind == kindStart && !step.damaged {
+			if b := decode[startBody](step.payload); b != nil {
+				return b.PID
+			}
+		}
+	}
+	return 0
+}
+
 // Page returns the chunks behind sequence number after, in order: at least one
 // if there is one, and then up to about limit bytes of output. No chunks means
 // that there are none yet, or, once Ended, that there will be none. The result
