@@ -91,8 +91,32 @@ needs_display() {
 	fi
 }
 
+# needs_program PACKAGE COMMAND: also where only root has it on the PATH.
+needs_program() {
+	[ -x "/usr/sbin/$2" ] || [ -x "/sbin/$2" ] || needs "$1" "$2"
+}
+
+# What the tests of connections need: servers, and a user's every login shell.
+needs_ssh() {
+	needs openssh-client ssh
+	if [ "$system" = macos ]; then
+		return 0 # the server comes with the system; the shells are for the tests on Linux
+	fi
+	needs_program openssh-server sshd
+	needs_program dropbear-bin dropbear
+	needs_program iproute2 ip
+	needs dash dash
+	needs zsh zsh
+	needs ksh ksh
+	needs fish fish
+	needs tcsh tcsh
+	needs csh csh
+	needs busybox busybox
+}
+
 needs_tests() {
 	needs_display
+	needs_ssh
 	needs git git
 	if [ "$system" != macos ]; then
 		needs xdotool xdotool
@@ -118,6 +142,8 @@ bench)
 	needs_tests
 	needs asciinema asciinema
 	needs bsdutils script
+	needs clustershell clush
+	needs pssh parallel-ssh pssh
 	;;
 *) fail "there is no level $level: build, display, test or bench" ;;
 esac
@@ -142,6 +168,12 @@ in_words() {
 		arch:pkg-config) echo pkgconf ;;
 		arch:xvfb) echo xorg-server-xvfb ;;
 		arch:xauth) echo xorg-xauth ;;
+		fedora:openssh-client) echo openssh-clients ;;
+		suse:openssh-client) echo openssh-clients ;;
+		arch:openssh-client | arch:openssh-server) echo openssh ;;
+		arch:dropbear-bin | fedora:dropbear-bin | suse:dropbear-bin) echo dropbear ;;
+		fedora:iproute2) echo iproute ;;
+		fedora:csh | suse:csh | arch:csh) echo tcsh ;;
 		*:bsdutils) echo util-linux ;;
 		*) echo "$package" ;;
 		esac
@@ -182,6 +214,13 @@ install_on_debian() {
 			;;
 		esac
 	done
+	if [[ " ${missing[*]} " == *" openssh-server "* ]]; then
+		# The tests start servers of their own on the loopback device. Debian's package
+		# would start one for the whole network; this file is its way to say no.
+		"${root[@]}" mkdir -p /etc/ssh
+		"${root[@]}" touch /etc/ssh/sshd_not_to_be_run
+		printf 'setup: the SSH server is for the tests and stays off: see /etc/ssh/sshd_not_to_be_run\n' >&2
+	fi
 	"${command[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
 		fail "the packages could not be installed." "See what apt says: ${root[*]} apt-get install --no-install-recommends ${missing[*]}"
 }
