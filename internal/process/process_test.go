@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/process/processtest"
 )
 
 func launch(t *testing.T, cfg Config) *Process {
@@ -24,7 +25,7 @@ func launch(t *testing.T, cfg Config) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.Kill(); wait(t, p) })
+	t.Cleanup(func() { p.Kill(); processtest.Wait(t, p) })
 	return p
 }
 
@@ -94,9 +95,9 @@ func TestStart_FindsCommand(t *testing.T) {
 		"in the child's PATH": {Argv: []string{"mine"}, Env: map[string]string{"PATH": dir + ":/bin:/usr/bin"}},
 		"relative to Dir":     {Argv: []string{"./mine"}, Dir: dir},
 	} {
-		out := newRecorder()
+		out := processtest.NewRecorder()
 		cfg.ID, cfg.Stdout = job.NewID(), out
-		if wait(t, launch(t, cfg)); out.String() != "mine\n" {
+		if processtest.Wait(t, launch(t, cfg)); out.String() != "mine\n" {
 			t.Errorf("%s: got %q", name, out)
 		}
 	}
@@ -105,10 +106,10 @@ func TestStart_FindsCommand(t *testing.T) {
 // Ensure that a job has neither our terminal nor a way to be stopped by it.
 func TestStart_HasNoForeignTerminal(t *testing.T) {
 	t.Parallel()
-	out := newRecorder()
+	out := processtest.NewRecorder()
 	cfg := as("nested", "read-terminal")
 	cfg.TTY, cfg.Stdout = true, out
-	if wait(t, launch(t, cfg)); out.String() != "refused" {
+	if processtest.Wait(t, launch(t, cfg)); out.String() != "refused" {
 		t.Errorf("got %q", out)
 	}
 }
@@ -116,10 +117,10 @@ func TestStart_HasNoForeignTerminal(t *testing.T) {
 // Ensure that output goes on when a command closes its terminal for a moment.
 func TestTerminal_ClosedAndOpenedAgain(t *testing.T) {
 	t.Parallel()
-	out := newRecorder()
+	out := processtest.NewRecorder()
 	cfg := as("close-terminal")
 	cfg.TTY, cfg.Stdout = true, out
-	if e := wait(t, launch(t, cfg)); out.String() != "still here" {
+	if e := processtest.Wait(t, launch(t, cfg)); out.String() != "still here" {
 		t.Errorf("got %q, %+v", out, e)
 	}
 }
@@ -128,33 +129,33 @@ func TestCancel_NestedJobs(t *testing.T) {
 	t.Parallel()
 	t.Run("outer ends inner", func(t *testing.T) {
 		t.Parallel()
-		out := newRecorder()
+		out := processtest.NewRecorder()
 		cfg := as("nested", "daemon")
 		cfg.Stdout, cfg.Stderr, cfg.Grace = out, out, 20*time.Millisecond
 		p := launch(t, cfg)
-		out.until(t, "daemon")
+		out.Until(t, "daemon")
 		p.Cancel()
-		e := wait(t, p)
-		if pid := out.pids("daemon")[0]; alive(pid) || e.Survivors != nil {
-			t.Errorf("got %+v, the inner job's daemon alive: %t", e, alive(pid))
+		e := processtest.Wait(t, p)
+		if pid := out.PIDs("daemon")[0]; processtest.Alive(pid) || e.Survivors != nil {
+			t.Errorf("got %+v, the inner job's daemon alive: %t", e, processtest.Alive(pid))
 		}
 	})
 	t.Run("inner spares outer", func(t *testing.T) {
 		t.Parallel()
-		out := newRecorder()
+		out := processtest.NewRecorder()
 		cfg := as("nested-cancel")
 		cfg.Stdout = out
-		e := wait(t, launch(t, cfg))
+		e := processtest.Wait(t, launch(t, cfg))
 		if e.State != job.Succeeded || out.String() != "inner ended by SIGKILL, survivors 0" {
 			t.Errorf("got %+v, %q", e, out)
 		}
 	})
 	t.Run("marks", func(t *testing.T) {
 		t.Parallel()
-		out := newRecorder()
+		out := processtest.NewRecorder()
 		cfg := as("nested", "env", markJobs)
 		cfg.Stdout = out
-		wait(t, launch(t, cfg))
+		processtest.Wait(t, launch(t, cfg))
 		if outer, inner, _ := strings.Cut(out.String(), " "); outer != string(cfg.ID) || inner == outer || len(inner) != len(outer) {
 			t.Errorf("got %q in job %s", out, cfg.ID)
 		}
@@ -166,17 +167,17 @@ func TestCancel_SparesOtherJobs(t *testing.T) {
 	var jobs []*Process
 	var daemons []int
 	for range 2 {
-		out := newRecorder()
+		out := processtest.NewRecorder()
 		cfg := as("daemon")
 		cfg.Stdout, cfg.Grace = out, time.Millisecond
 		jobs = append(jobs, launch(t, cfg))
-		out.until(t, "daemon")
-		daemons = append(daemons, out.pids("daemon")...)
+		out.Until(t, "daemon")
+		daemons = append(daemons, out.PIDs("daemon")...)
 	}
 	jobs[0].Kill()
-	wait(t, jobs[0])
-	if alive(daemons[0]) || !alive(daemons[1]) || closed(jobs[1].gone) {
-		t.Errorf("daemons alive: %t of the job, %t of the other, whose process has exited: %t", alive(daemons[0]), alive(daemons[1]), closed(jobs[1].gone))
+	processtest.Wait(t, jobs[0])
+	if processtest.Alive(daemons[0]) || !processtest.Alive(daemons[1]) || closed(jobs[1].gone) {
+		t.Errorf("daemons alive: %t of the job, %t of the other, whose process has exited: %t", processtest.Alive(daemons[0]), processtest.Alive(daemons[1]), closed(jobs[1].gone))
 	}
 }
 
@@ -189,13 +190,13 @@ func members(p *Process) []proc {
 func TestCancel_RunningAway(t *testing.T) {
 	t.Parallel()
 	for range 5 {
-		out := newRecorder()
+		out := processtest.NewRecorder()
 		cfg := as("respawn", "0")
 		cfg.Stderr, cfg.Grace = out, 10*time.Millisecond
 		p := launch(t, cfg)
-		out.until(t, "running")
+		out.Until(t, "running")
 		p.Cancel()
-		e := wait(t, p)
+		e := processtest.Wait(t, p)
 		if left := members(p); e.Survivors != nil || len(left) > 0 {
 			t.Errorf("got %+v, and %d processes are left", e, len(left))
 		}
@@ -205,11 +206,11 @@ func TestCancel_RunningAway(t *testing.T) {
 // Ensure that a stopped process learns that it is to end.
 func TestCancel_Stopped(t *testing.T) {
 	t.Parallel()
-	out := newRecorder()
+	out := processtest.NewRecorder()
 	cfg := as("listen", "SIGINT")
 	cfg.Stdout, cfg.Grace = out, time.Minute
 	p := launch(t, cfg)
-	out.until(t, "ready")
+	out.Until(t, "ready")
 	if err := syscall.Kill(p.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func TestCancel_Stopped(t *testing.T) {
 		runtime.Gosched()
 	}
 	p.Cancel()
-	if e := wait(t, p); e.Code == nil || *e.Code != 5 {
+	if e := processtest.Wait(t, p); e.Code == nil || *e.Code != 5 {
 		t.Errorf("got %+v", e)
 	}
 }
@@ -225,17 +226,17 @@ func TestCancel_Stopped(t *testing.T) {
 // Ensure that a number that was given to another process is not signalled.
 func TestSignal_StaleNumber(t *testing.T) {
 	t.Parallel()
-	out := newRecorder()
+	out := processtest.NewRecorder()
 	cfg := as("wait")
 	cfg.Stdout = out
 	p := launch(t, cfg)
-	out.until(t, "ready")
+	out.Until(t, "ready")
 	stale := p.child.family.root
 	stale.start--
 	if err := stale.signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("got %v", err)
 	}
-	if !alive(p.PID()) {
+	if !processtest.Alive(p.PID()) {
 		t.Error("another process was killed")
 	}
 }
@@ -254,7 +255,7 @@ func TestCancel_NamesSurvivors(t *testing.T) {
 			}
 		}
 	}
-	text, err := os.ReadFile(self())
+	text, err := os.ReadFile(processtest.Self())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,11 +268,11 @@ func TestCancel_NamesSurvivors(t *testing.T) {
 	if err := os.Chmod(sudo, 0o755|fs.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
-	out := newRecorder()
+	out := processtest.NewRecorder()
 	cfg := as("run-root", sudo)
 	cfg.Argv[0], cfg.Stdout, cfg.Stderr, cfg.Dir = vmo, out, out, "/"
 	p := launchAs(t, cfg, 65534)
-	wait(t, p)
+	processtest.Wait(t, p)
 	if want := "true sudo still running: it belongs to another user and needs root; keeps the output open\nstate failed true true\n"; out.String() != want &&
 		out.String() != strings.Replace(want, "keeps", "may be what keeps", 1) {
 		t.Errorf("got %q", out)
@@ -281,7 +282,7 @@ func TestCancel_NamesSurvivors(t *testing.T) {
 		if err := left.signal(syscall.SIGKILL); err != nil {
 			t.Error(err)
 		}
-		untilDead(left.pid)
+		processtest.UntilDead(left.pid)
 	}
 }
 
@@ -304,7 +305,7 @@ func TestWriter_Fails(t *testing.T) {
 	r.CloseWithError(errors.New("no more"))
 	cfg := as("write", "0")
 	cfg.Stdout = w
-	if e := wait(t, launch(t, cfg)); e.Signal != "SIGPIPE" || !strings.Contains(e.Detail, "stdout was closed early: no more") {
+	if e := processtest.Wait(t, launch(t, cfg)); e.Signal != "SIGPIPE" || !strings.Contains(e.Detail, "stdout was closed early: no more") {
 		t.Errorf("got %+v", e)
 	}
 }
@@ -314,20 +315,20 @@ func TestWriter_Fails(t *testing.T) {
 func TestDrain_CopiesWhatWasThere(t *testing.T) {
 	t.Parallel()
 	for tty, size := range map[bool]int{false: 600_000, true: 9000} { // more than one read, less than what fits
-		out, open := blocked()
+		out, open := processtest.Blocked()
 		cfg := as("")
 		cfg.Argv = []string{"/bin/sh", "-c", fmt.Sprintf("trap '' HUP; head -c %d /dev/zero; sleep 60 & exit 0", size)}
 		cfg.Stdout, cfg.TTY, cfg.Drain = out, tty, 1
 		p := launch(t, cfg)
-		await(t, "a Write", out.stuck)
-		await(t, "the exit", p.gone)
+		processtest.Await(t, "a Write", out.Stuck)
+		processtest.Await(t, "the exit", p.gone)
 		open()
-		e := wait(t, p)
+		e := processtest.Wait(t, p)
 		if got := len(out.String()); got != size || len(e.Survivors) != 1 || e.Survivors[0].Why != holdsOutput {
 			t.Errorf("tty %t: got %d bytes, want %d; %+v", tty, got, size, e)
 		}
 		for _, s := range e.Survivors {
-			end(t, s)
+			processtest.End(t, s)
 		}
 	}
 }
@@ -336,14 +337,14 @@ func TestDrain_CopiesWhatWasThere(t *testing.T) {
 // long before the process itself has gone.
 func TestDrain_WaitsForTheLadder(t *testing.T) {
 	t.Parallel()
-	out := newRecorder()
+	out := processtest.NewRecorder()
 	cfg := as("")
 	cfg.Stdout, cfg.Grace, cfg.Drain = out, 300*time.Millisecond, 1
-	cfg.Argv = []string{"/bin/sh", "-c", `VMO_PLAY=listen "$0" SIGTERM & trap 'exit 1' INT; wait`, self()}
+	cfg.Argv = []string{"/bin/sh", "-c", `VMO_PLAY=listen "$0" SIGTERM & trap 'exit 1' INT; wait`, processtest.Self()}
 	p := launch(t, cfg)
-	out.until(t, "ready")
+	out.Until(t, "ready")
 	p.Cancel()
-	e := wait(t, p)
+	e := processtest.Wait(t, p)
 	if !strings.HasSuffix(out.String(), "got SIGTERM\n") || e.Survivors != nil || e.Code == nil || *e.Code != 1 {
 		t.Errorf("got %q and %+v", out, e)
 	}
@@ -357,13 +358,13 @@ func TestDrain_Flood(t *testing.T) {
 		cfg.Argv = []string{"/bin/sh", "-c", "trap '' HUP; yes & exit 3"}
 		cfg.Stdout, cfg.TTY, cfg.Drain = io.Discard, tty, 50*time.Millisecond
 		p := launch(t, cfg)
-		e := wait(t, p)
+		e := processtest.Wait(t, p)
 		if e.Code == nil || *e.Code != 3 || len(e.Survivors) != 1 || e.Survivors[0].Why != holdsOutput {
 			t.Errorf("tty %t: got %+v", tty, e)
 		}
 		// Its output is closed now, which ends it.
 		for _, s := range e.Survivors {
-			untilDead(s.PID)
+			processtest.UntilDead(s.PID)
 		}
 	}
 }
@@ -375,19 +376,19 @@ func TestProcess_LeavesNothingBehind(t *testing.T) {
 		for _, tty := range []bool{false, true} {
 			for _, cancel := range []bool{false, true} {
 				cfg := as("daemon")
-				out := newRecorder()
-				cfg.Stdout, cfg.Stderr, cfg.TTY, cfg.Grace, cfg.Drain = out, newRecorder(), tty, time.Millisecond, time.Millisecond
+				out := processtest.NewRecorder()
+				cfg.Stdout, cfg.Stderr, cfg.TTY, cfg.Grace, cfg.Drain = out, processtest.NewRecorder(), tty, time.Millisecond, time.Millisecond
 				cfg.Stdin = strings.NewReader("input")
 				if !cancel {
 					cfg.Argv, cfg.Env = []string{"/bin/sh", "-c", "trap '' HUP; sleep 60 & exit 1"}, nil
 				}
 				p := launch(t, cfg)
 				if cancel {
-					out.until(t, "daemon")
+					out.Until(t, "daemon")
 					p.Cancel()
 				}
 				for _, s := range p.Wait().Survivors {
-					end(t, s)
+					processtest.End(t, s)
 				}
 				cfg.Argv = []string{"/no/such/file"}
 				if _, err := Start(cfg); err == nil {
