@@ -1,0 +1,246 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Scan is what the ssh configuration of a user names. Nothing is evaluated: the
+// hints are what is written under the name itself, without what patterns and Match
+// add to it.
+type Scan struct {
+	Hosts    []Host
+	Problems []Problem
+	Looked   []string // files and folders that were read or looked for; folders end in a slash
+
+	// Runs is set when resolving a host may run a command: there is a Match exec.
+	Runs bool
+}
+
+// ScanSSH lists the hosts that a configuration file names with its includes; file
+// is ~/.ssh/config when it is empty, home that of the user. A line that cannot be
+// read is passed over. Patterns are no hosts.
+func ScanSSH(file, home string) Scan {
+	s := &scanner{local: thisMachine(home), index: map[string]int{}, looked: map[string]bool{}, inside: map[string]bool{}, work: maxLines}
+	missing := false
+	if file == "" {
+		file, missing = s.standard(false), true
+	}
+	s.file(file, nil, 0, missing)
+	return s.Scan
+}
+
+type scanner struct {
+	local
+	Scan
+	index  map[string]int  // of a name in Hosts
+	looked map[string]bool // what is in Looked
+	inside map[string]bool // files that are being read, which must not include each other
+	ignore []string        // of IgnoreUnknown, wherever it stands
+	work   int             // lines that may still be read
+}
+
+func (s *scanner) problem(file string, line int, host, format string, a ...any) {
+	const most = 1000 // a file of another kind has as many problems as lines
+	if len(s.Problems) < most {
+		s.Problems = append(s.Problems, Problem{File: file, Line: line, Host: host, Text: fmt.Sprintf(format, a...)})
+	}
+}
+
+func (s *scanner) look(path string) {
+	if !s.looked[path] {
+		s.looked[path] = true
+		s.Looked = append(s.Looked, path)
+	}
+}
+
+// file reads one file. The patterns of the blocks in which it is included limit
+// what it can say something about.
+func (s *scanner) file(path string, within [][]string, depth int, mayMiss bool) {
+	s.look(path)
+	if s.inside[path] {
+		s.problem(path, 0, "", "includes itself; ssh refuses that")
+		return
+	}
+	if depth > maxInclude {
+		s.problem(path, 0, "", "is included more than %d levels deep; ssh refuses that", maxInclude)
+		return
+	}
+	data, err := readConfig(path)
+	switch {
+	case err == nil && (mayMiss || depth > 0) && !ownedWell(path):
+		s.problem(path, 0, "", "belongs to somebody else, or others may write to it; ssh refuses that")
+	case mayMiss && isMissing(err), errors.Is(err, errFolder) && depth > 0:
+		return // nothing is there, and ssh does not complain
+	case err != nil:
+		s.problem(path, 0, "", "%v", err)
+		return
+	}
+	s.inside[path] = true
+	defer delete(s.inside, path)
+
+	if strings.HasPrefix(string(data), byteOrderMark) {
+		s.problem(path, 1, "", "begins with a byte order mark, for which ssh refuses the file: save it as UTF-8 without one")
+		data = data[len(byteOrderMark):]
+	}
+	lines := s.guard(path, data)
+	if s.work -= len(lines); s.work < 0 {
+		s.problem(path, 0, "", "is passed over: the files with their includes have too many lines")
+		return
+	}
+	s.blocks(path, lines, within, depth)
+}
+
+// blocks goes through what guard has left of a file.
+func (s *scanner) blocks(path string, lines []line, within [][]string, depth int) {
+	hints, err := decode(lines)
+	if err != nil {
+		s.problem(path, 0, "", "%v", err)
+	}
+	block := within
+	for _, l := range lines {
+		switch l.keyword {
+		case "host":
+			block = append(slices.Clip(within), l.args)
+			for _, alias := range append(hints[l.number].aliases, oddNames(l)...) {
+				if reaches(alias, within) {
+					s.host(alias, path, l.number, hints[l.number].values)
+				}
+			}
+		case "match":
+			block = within
+			s.Runs = s.Runs || strings.Contains(lower(l.rest), "exec")
+		case "include":
+			for _, arg := range l.args {
+				s.include(arg, path, l.number, block, depth)
+			}
+		}
+	}
+}
+
+// include reads the files of one argument of Include.
+func (s *scanner) include(arg, path string, number int, within [][]string, depth int) {
+	files, folders, err := s.includes(arg, false)
+	if err != nil {
+		s.problem(path, number, "", "Include: %v", err)
+	}
+	for _, f := range folders {
+		s.look(f)
+	}
+	for _, f := range files {
+		s.file(f, within, depth+1, true)
+	}
+}
+
+// reaches reports whether lines within these Host blocks are ever for a name.
+func reaches(alias string, within [][]string) bool {
+	for _, patterns := range within {
+		if !matchesHost(alias, patterns) {
+			return false
+		}
+	}
+	return true
+}
+
+func matchesHost(alias string, patterns []string) bool {
+	found := false
+	for _, p := range patterns {
+		p, negated := strings.CutPrefix(p, "!")
+		if matches(alias, p) {
+			if negated {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
+// host adds a name, or what another block says of a name that is there.
+func (s *scanner) host(alias, path string, number int, hints []Origin) {
+	if err := CheckAlias(alias); err != nil {
+		s.problem(path, number, "", "%q cannot be used as a host: %v", alias, err)
+		return
+	}
+	i, known := s.index[alias]
+	if !known {
+		i = len(s.Hosts)
+		s.index[alias] = i
+		s.Hosts = append(s.Hosts, Host{Name: alias, Destination: Destination{Alias: alias}})
+	}
+	h := &s.Hosts[i]
+	h.Origins = append(h.Origins, Origin{Field: "name", Value: alias, File: path, Line: number})
+	for _, o := range hints {
+		o.File = path
+		h.hint(o)
+	}
+}
+
+// hint keeps a value that was written down, if it is the first of its kind.
+func (h *Host) hint(o Origin) {
+	switch {
+	case o.Field == "address" && h.Address == "":
+		h.Address = strings.ReplaceAll(o.Value, "%h", h.Name)
+	case o.Field == "user" && h.User == "":
+		h.User = o.Value
+	case o.Field == "port" && h.Port == 0:
+		h.Port = max(portNumber(o.Value), 0)
+	default:
+		return
+	}
+	h.Origins = append(h.Origins, o)
+}
+
+// guard splits a file into statements and drops what cannot be read.
+func (s *scanner) guard(path string, data []byte) []line {
+	var lines []line
+	for number, text := range numbered(data) {
+		if len(text) > maxLine {
+			if !strings.HasPrefix(strings.TrimLeft(text, blank), "#") {
+				s.problem(path, number, "", "the line is longer than %d KiB and was passed over", maxLine>>10)
+			}
+			continue
+		}
+		if strings.IndexByte(text, 0) >= 0 {
+			s.problem(path, number, "", "the line holds a NUL byte; ssh reads it only up to there")
+		}
+		word, rest, ok := keywordOf(text)
+		if !ok {
+			continue
+		}
+		l := line{number: number, keyword: word, rest: rest}
+		var err error
+		switch l.args, err = splitArgs(rest); {
+		case err != nil:
+			s.problem(path, number, "", "%v; ssh refuses the file", err)
+			continue
+		case len(l.args) == 0 && word != "match":
+			s.problem(path, number, "", "no argument after %q; ssh refuses the file", word)
+			continue
+		}
+		if !s.known(l) {
+			s.problem(path, number, "", "%q is no keyword of ssh, which may refuse the file", word)
+			continue
+		}
+		if !utf8.ValidString(strings.Join(l.args, "")) && l.keyword == "host" {
+			s.problem(path, number, "", "the name of the host is not written in UTF-8")
+			continue
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// known reports whether ssh knows a keyword. Apple's ssh has some of its own.
+func (s *scanner) known(l line) bool {
+	if l.keyword == "ignoreunknown" {
+		s.ignore = append(s.ignore, l.args[0])
+	}
+	if _, ok := keywords[l.keyword]; ok || l.keyword == "usekeychain" {
+		return true
+	}
+	return slices.ContainsFunc(s.ignore, func(list string) bool { return matchesList(l.keyword, list, true) })
+}
