@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -18,13 +19,15 @@ const maxForwarded = 32
 // agentForwarder lets the programs of a host use the operator's agent, as
 // ForwardAgent says. It belongs to one connection, and only to that of the host
 // itself: no jump host gets it. Until a session asks for it the host's requests
-// are refused. Its goroutines end with the connection; wait waits for them.
+// are refused; then every session of the connection may have it, since OpenSSH makes
+// no difference between them. Its goroutines end with the connection; wait waits for them.
 type agentForwarder struct {
 	client *ssh.Client
 	agent  *agentClient // nil: not wanted
 
-	once sync.Once
-	busy sync.WaitGroup
+	once  sync.Once
+	taken atomic.Bool // the host has agreed once
+	busy  sync.WaitGroup
 }
 
 func newAgentForwarder(client *ssh.Client, o *inventory.Options) *agentForwarder {
@@ -56,7 +59,11 @@ func (f *agentForwarder) forward(session *ssh.Session) error {
 			f.busy.Go(func() { f.serve(channels) })
 		}
 	})
-	if err := agent.RequestAgentForwarding(session); err != nil {
+	// OpenSSH agrees once for each connection, and then gives the agent to all of its
+	// sessions; others want to be asked for each.
+	if err := agent.RequestAgentForwarding(session); err == nil {
+		f.taken.Store(true)
+	} else if !f.taken.Load() {
 		return fmt.Errorf("forward the agent: %w", err)
 	}
 	return nil

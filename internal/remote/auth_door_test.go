@@ -31,9 +31,10 @@ type door struct {
 	shown     []string // fingerprints of keys, in the order in which they came
 	passwords []string
 	log       []string // method and outcome of every attempt
+	conns     []net.Conn
 }
 
-// takes makes a door that opens for some keys; nil functions of the config are
+// newDoor makes a door that opens for some keys; nil functions of the config are
 // methods it does not have.
 func newDoor(t *testing.T, cfg ssh.ServerConfig, takes ...ssh.PublicKey) *door {
 	t.Helper()
@@ -71,6 +72,9 @@ func newDoor(t *testing.T, cfg ssh.ServerConfig, takes ...ssh.PublicKey) *door {
 
 func (d *door) serve(conn net.Conn) {
 	defer conn.Close()
+	d.mu.Lock()
+	d.conns = append(d.conns, conn)
+	d.mu.Unlock()
 	c, channels, requests, err := ssh.NewServerConn(conn, d.config)
 	if err != nil {
 		return
@@ -80,6 +84,15 @@ func (d *door) serve(conn net.Conn) {
 		_ = ch.Reject(ssh.Prohibited, "only a door")
 	}
 	_ = c.Wait()
+}
+
+// slam closes every connection, whatever it is at.
+func (d *door) slam() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.conns {
+		c.Close()
+	}
 }
 
 // keys takes some keys, and notes all.
@@ -187,7 +200,7 @@ func public(t *testing.T, path string) ssh.PublicKey {
 	return pub
 }
 
-// run runs one of OpenSSH's programs.
+// runProgram runs one of OpenSSH's programs.
 func runProgram(t *testing.T, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), remotetest.Program(t, name), args...)
@@ -201,9 +214,10 @@ func runProgram(t *testing.T, env []string, name string, args ...string) string 
 
 // startAgent starts a real ssh-agent on a socket. It ends with the test, or when
 // the returned function is called.
-func startAgent(t *testing.T, socket string) (stop func()) {
+func startAgent(t *testing.T, socket string, env ...string) (stop func()) {
 	t.Helper()
 	cmd := exec.Command(remotetest.Program(t, "ssh-agent"), "-D", "-a", socket)
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

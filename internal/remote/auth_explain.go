@@ -68,12 +68,12 @@ func (a *auth) explain(err error) error {
 	if !a.begun {
 		return err
 	}
-	said := disconnected(err)
+	said, cause := disconnected(err), context.Cause(a.ctx)
 	if said != "" {
-		a.stop(errHungUp)
+		cause = errHungUp
+		a.stop(cause)
 	}
 	a.settle(false)
-	cause := context.Cause(a.ctx)
 	switch {
 	case said != "":
 		err = fmt.Errorf("%w: the server ended the connection: %q", errDenied, said)
@@ -81,15 +81,15 @@ func (a *auth) explain(err error) error {
 		if strings.Contains(strings.ToLower(said), "too many") {
 			a.advice[adviceMany] = a.hop.Name
 		}
+	case errors.Is(err, errDenied): // ours; that the handshake has closed the connection since means nothing
+		err = denied(err)
 	case errors.Is(cause, errHungUp):
 		err = fmt.Errorf("%w: %w", errDenied, cause)
 		a.advice[adviceThrottle] = a.hop.Name
 	case cause != nil:
 		return fmt.Errorf("log in as %s: %w", a.hop.User, cause)
-	case !errors.Is(err, errDenied):
-		err = fmt.Errorf("%w: %v", errDenied, err)
 	default:
-		err = denied(err)
+		err = fmt.Errorf("%w: %v", errDenied, err)
 	}
 	a.unsupported()
 	return job.WithHint(fmt.Errorf("log in as %s: %w%s", a.hop.User, err, a.summary()), a.hint(a.first()))
