@@ -1,0 +1,320 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"vmorchestrator/internal/inventory"
+)
+
+// connectTimeout bounds the TCP connection and the handshake, where ssh itself
+// would wait for ever.
+const connectTimeout = 15 * time.Second
+
+// connect makes one more authenticated connection to the host, through whatever
+// is on the way.
+func (h *host) connect(ctx context.Context, prompts Prompts) (*link, *trail, error) {
+	t := &trail{}
+	way, err := h.pool.route(ctx, h.at, t)
+	if err != nil {
+		return nil, t, err
+	}
+	d := &dialer{host: h, pool: h.pool, trail: t, step: way[len(way)-1], prompts: prompts}
+	for _, s := range way {
+		d.hops = append(d.hops, s.options.User+"@"+s.hop.Addr)
+	}
+	if len(way) > 1 {
+		l, err := d.through(ctx, way[len(way)-2].at)
+		if err != nil {
+			return nil, t, err
+		}
+		defer func() {
+			if d.via != nil {
+				d.via.release(asJump) // nobody has taken it over
+			}
+		}()
+		d.via = l
+	}
+	l, err := d.try(ctx)
+	return l, t, err
+}
+
+// through connects to the jump host.
+func (d *dialer) through(ctx context.Context, at place) (*link, error) {
+	h, err := d.pool.host(at)
+	if err != nil {
+		return nil, err
+	}
+	l, err := h.link(ctx)
+	var c *ConnectError
+	switch {
+	case errors.As(err, &c): // of the jump host itself; it is a hop of ours
+		d.trail.append(c.Steps)
+		hop := c.Hop
+		if hop == c.Host {
+			hop = at.String()
+		}
+		return nil, &ConnectError{Host: d.host.name, Hop: hop, Status: c.Status, Steps: d.trail.all(), Err: withHintOf(c.Err, err)}
+	case err != nil:
+		return nil, err
+	}
+	d.trail.append(h.snapshot().Steps)
+	return l, nil
+}
+
+// dialer is one attempt to reach one machine.
+type dialer struct {
+	host    *host
+	pool    *Pool
+	trail   *trail
+	step    step
+	prompts Prompts
+	hops    []string
+	via     *link // the connection to the jump host
+	asked   bool  // the operator was asked something
+}
+
+// try shakes hands, and again after a pause if the server closed the connection
+// before it had said anything that matters: it has too many at once. It never
+// tries again once it has come to authentication, which servers count.
+func (d *dialer) try(ctx context.Context) (*link, error) {
+	for attempt := 0; ; attempt++ {
+		permit, err := d.pool.pacing.enter(ctx, d.endpoint())
+		if err != nil {
+			return nil, err
+		}
+		l, err := d.once(ctx, permit)
+		permit.done()
+		if err == nil {
+			return l, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		var early *earlyEnd
+		if !errors.As(err, &early) || attempt == len(backPause) {
+			return nil, d.failure(err)
+		}
+		d.trail.add(d.step.hop.Name, "handshake", "the server closed the connection at once; trying again", false)
+		select {
+		case <-time.After(rand.N(backPause[attempt])):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// endpoint names what is dialled, for pacing.
+func (d *dialer) endpoint() string {
+	if d.via != nil {
+		return d.via.host.name + " " + d.via.host.at.jumps + " > " + d.step.hop.Addr
+	}
+	if command := proxyCommand(d.step.options); command != "" {
+		return command
+	}
+	return d.step.hop.Addr
+}
+
+// once makes the network connection and shakes hands over it.
+func (d *dialer) once(ctx context.Context, permit permit) (*link, error) {
+	limit := seconds(d.step.options.Get("ConnectTimeout"), connectTimeout)
+	watch := newWatchdog(limit)
+	defer watch.stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch.guard(func() { cancel(fmt.Errorf("%w after %v", errTimeout, limit)) })
+
+	conn, err := d.reach(ctx)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, err
+	}
+	c := &watched{Conn: conn}
+	c.last.Store(time.Now().UnixNano())
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	l, err := d.shake(ctx, c, watch, permit)
+	stop()
+	if err == nil && ctx.Err() != nil { // closed in the last moment
+		_ = l.client.Close()
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = c.Close()
+		if cause := context.Cause(ctx); cause != nil && !errors.As(err, new(*authFailure)) {
+			err = fmt.Errorf("%w while shaking hands", cause)
+		}
+		if p, ok := conn.(*program); ok && !errors.As(err, new(*authFailure)) {
+			err = p.explain(err)
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+// reach makes the network connection.
+func (d *dialer) reach(ctx context.Context) (net.Conn, error) {
+	o, hop := d.step.options, d.step.hop
+	var (
+		conn net.Conn
+		what = "tcp"
+		how  = hop.Addr
+		err  error
+	)
+	switch {
+	case d.via != nil:
+		how += " through " + d.via.host.name
+		conn, err = d.via.dial(ctx, hop.Addr)
+	case proxyCommand(o) != "":
+		what, how = "proxy", proxyCommand(o)
+		conn, err = d.pool.spawn(ctx, how, hop)
+	default:
+		network := map[string]string{"inet": "tcp4", "inet6": "tcp6"}[o.Get("AddressFamily")]
+		if network == "" {
+			network = "tcp"
+		}
+		dialer := net.Dialer{}
+		if bind := o.Get("BindAddress"); bind != "" {
+			if dialer.LocalAddr, err = net.ResolveTCPAddr(network, net.JoinHostPort(bind, "0")); err != nil {
+				return nil, err
+			}
+		}
+		if o.Get("TCPKeepAlive") == "no" {
+			dialer.KeepAlive = -1
+		}
+		conn, err = dialer.DialContext(ctx, network, hop.Addr)
+	}
+	if err != nil {
+		d.trail.add(hop.Name, what, how+": "+clean(err.Error()), false)
+		return nil, err
+	}
+	d.trail.add(hop.Name, what, how, true)
+	return conn, nil
+}
+
+// shake authenticates the server to us and us to the server.
+func (d *dialer) shake(ctx context.Context, conn *watched, watch *watchdog, permit permit) (*link, error) {
+	o, hop := d.step.options, d.step.hop
+	cfg, err := algorithms(o)
+	if err != nil {
+		return nil, err
+	}
+	prompts := d.prompts.during(func() { // a person takes as long as it takes
+		d.asked = true
+		permit.global()
+		watch.pause()
+	}, watch.resume)
+	keys, err := d.pool.keys.of(ctx, o, hop, prompts)
+	if err != nil {
+		return nil, err
+	}
+	auth := newAuth(ctx, o, hop, prompts, d.pool.memory)
+	defer auth.close()
+	sure := false // of the server
+	config := &ssh.ClientConfig{
+		Config: cfg, User: o.User, HostKeyAlgorithms: keys.algorithms(), AuthCallback: auth.next,
+		HostKeyCallback: func(name string, addr net.Addr, key ssh.PublicKey) error {
+			if err := keys.check(name, addr, key); err != nil {
+				d.trail.add(hop.Name, "host key", clean(err.Error()), false)
+				return err
+			}
+			sure = true
+			d.trail.mu.Lock()
+			d.trail.hostKey = key.Type() + " " + ssh.FingerprintSHA256(key)
+			d.trail.mu.Unlock()
+			d.trail.add(hop.Name, "host key", key.Type()+" "+ssh.FingerprintSHA256(key), true)
+			if keys.untrusted() {
+				auth.withoutPasswords()
+			}
+			return nil
+		},
+		BannerCallback: d.banner(prompts),
+	}
+	c, chans, reqs, err := ssh.NewClientConn(auth.watch(conn), hop.Addr, config)
+	watch.stop()
+	switch {
+	case err != nil && !sure:
+		if early(err) {
+			return nil, &earlyEnd{err}
+		}
+		return nil, err
+	default:
+		explained := auth.explain(err)
+		d.trail.append(auth.steps())
+		if explained != nil {
+			return nil, &authFailure{explained}
+		}
+	}
+	l := &link{host: d.host, conn: conn, options: o, hops: d.hops, asked: d.asked, dead: make(chan struct{})}
+	l.alive = keepalive{every: seconds(o.Get("ServerAliveInterval"), 15*time.Second), count: max(1, number(o.Get("ServerAliveCountMax"), 3)), now: make(chan struct{}, 1)}
+	if d.via != nil {
+		via := d.via
+		d.via = nil
+		conn.onClose = sync.OnceFunc(func() { via.release(asJump) })
+	}
+	l.client = ssh.NewClient(c, chans, keys.serve(l, c, reqs))
+	return l, nil
+}
+
+// maxBanner is how much a server may say before it lets anybody in.
+const maxBanner = 64 << 10
+
+func (d *dialer) banner(prompts Prompts) ssh.BannerCallback {
+	left := maxBanner
+	return func(text string) error {
+		if left -= len(text); left < 0 {
+			return errors.New("the server says too much before it lets anybody in")
+		}
+		if prompts.Banner != nil && text != "" {
+			prompts.Banner(d.step.hop, text)
+		}
+		return nil
+	}
+}
+
+// earlyEnd is the end of a connection before the server has proved who it is.
+type earlyEnd struct{ err error }
+
+func (e *earlyEnd) Error() string {
+	return "the server closed the connection before authentication: " + clean(e.err.Error())
+}
+func (e *earlyEnd) Unwrap() error { return e.err }
+
+// authFailure is what became of a handshake after the server had proved who it is.
+type authFailure struct{ err error }
+
+func (e *authFailure) Error() string { return e.err.Error() }
+func (e *authFailure) Unwrap() error { return e.err }
+
+func early(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func proxyCommand(o *inventory.Options) string {
+	if c := o.Get("ProxyCommand"); c != "none" {
+		return c
+	}
+	return ""
+}
+
+func number(s string, otherwise int) int {
+	if n, err := strconv.Atoi(s); err == nil && n > 0 {
+		return n
+	}
+	return otherwise
+}
+
+func seconds(s string, otherwise time.Duration) time.Duration {
+	return time.Duration(number(s, int(otherwise/time.Second))) * time.Second
+}

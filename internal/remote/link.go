@@ -1,0 +1,203 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"vmorchestrator/internal/inventory"
+)
+
+// link is one authenticated connection. It owns the goroutines that serve it and
+// those that wait for an answer on it; when the connection is over all of them
+// end, and the link tells its host.
+type link struct {
+	host    *host
+	client  *ssh.Client
+	conn    *watched
+	options *inventory.Options
+	hops    []string
+	asked   bool // the operator answered a question for it
+	alive   keepalive
+	dead    chan struct{} // closed when the connection is over
+	err     error         // why, in one sentence; after dead
+
+	goes  sync.Mutex // guards ended, and the beginning of work
+	ended bool
+	work  sync.WaitGroup
+
+	// under host.mu
+	sessions int // taken
+	open     int // of these, confirmed by the server
+	bulk     int
+	jumps    int
+	idle     *time.Timer
+	idleGen  int
+	why      error // we close it ourselves, because of this
+}
+
+// serve begins to watch the connection. The link is the host's already.
+func (l *link) serve() {
+	if !l.host.pool.run(func() {
+		l.run(l.keepAlive)
+		l.over(l.client.Wait())
+		l.goes.Lock()
+		l.ended = true
+		l.goes.Unlock()
+		l.work.Wait()
+	}) {
+		l.client.Close()
+		l.over(ErrClosed)
+	}
+}
+
+// run starts a goroutine of the link; it reports false when the link is over.
+func (l *link) run(f func()) bool {
+	l.goes.Lock()
+	defer l.goes.Unlock()
+	if !l.ended {
+		l.work.Go(f)
+	}
+	return !l.ended
+}
+
+func (l *link) over(err error) {
+	h := l.host
+	h.mu.Lock()
+	if l.why != nil {
+		err = l.why
+	} else {
+		err = fmt.Errorf("the connection was closed: %s", clean(err.Error()))
+	}
+	l.err = err
+	if l.idle != nil {
+		l.idle.Stop()
+	}
+	h.mu.Unlock()
+	close(l.dead)
+	_ = l.conn.Close() // its jump host or its program, which may not have noticed
+	h.lost(l)
+}
+
+// close ends the connection because of err. It does not wait.
+func (l *link) close(err error) {
+	l.host.mu.Lock()
+	if l.why == nil {
+		l.why = err
+	}
+	l.host.mu.Unlock()
+	_ = l.client.Close()
+}
+
+// take needs host.mu.
+func (l *link) take(u use) {
+	l.idleGen++
+	if l.idle != nil {
+		l.idle.Stop()
+	}
+	if u == asJump {
+		l.jumps++
+		return
+	}
+	l.sessions++
+	if u == forBulk {
+		l.bulk++
+	}
+}
+
+// release gives back what take took.
+func (l *link) release(u use) {
+	h := l.host
+	h.mu.Lock()
+	if u == asJump {
+		l.jumps--
+	} else {
+		l.sessions--
+		if u == forBulk {
+			l.bulk--
+		}
+		h.wake()
+	}
+	if l.sessions+l.jumps == 0 && !closed(l.dead) {
+		l.idleGen++
+		gen := l.idleGen
+		l.idle = time.AfterFunc(h.pool.idle, func() { l.closeIdle(gen) })
+	}
+	h.mu.Unlock()
+	if u != asJump {
+		h.changed()
+	}
+}
+
+func (l *link) closeIdle(gen int) {
+	h := l.host
+	h.mu.Lock()
+	idle := l.idleGen == gen && h.wanted == 0
+	if idle && l.why == nil {
+		l.why = ErrClosed
+	}
+	h.mu.Unlock()
+	if idle {
+		_ = l.client.Close()
+	}
+}
+
+// load needs host.mu. It orders connections by how well they suit a use.
+func (l *link) load(u use) int {
+	if u == forTerminal {
+		return 100*l.bulk + l.sessions
+	}
+	return l.sessions
+}
+
+// ask does something that waits for the server, until the context ends. What it
+// returns too late is given to drop.
+func ask[T any](ctx context.Context, l *link, do func() (T, error), drop func(T)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	var none T
+	answers, left := make(chan answer), make(chan struct{})
+	if !l.run(func() {
+		v, err := do()
+		select {
+		case answers <- answer{v, err}:
+		case <-left:
+			if err == nil && drop != nil {
+				drop(v)
+			}
+		}
+	}) {
+		return none, l.err
+	}
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		close(left)
+		return none, context.Cause(ctx)
+	}
+}
+
+// dial opens a TCP connection from the host at the end of the link.
+func (l *link) dial(ctx context.Context, addr string) (net.Conn, error) {
+	return ask(ctx, l, func() (net.Conn, error) { return l.client.Dial("tcp", addr) }, func(c net.Conn) { _ = c.Close() })
+}
+
+// gone is the error of something that was to be done on a link that is over.
+func (l *link) gone(err error) error {
+	if closed(l.dead) {
+		return l.err
+	}
+	var refused *ssh.OpenChannelError
+	if errors.As(err, &refused) {
+		return err
+	}
+	return fmt.Errorf("the connection failed: %s", clean(err.Error()))
+}
