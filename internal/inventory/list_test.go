@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -160,6 +161,42 @@ func TestList_TwoMachinesThatAreOneSSHHostAreAConflict(t *testing.T) {
 	}
 	if list.Hosts[2].Destination.Alias != "web" || list.Hosts[3].Destination.Alias != "x" {
 		t.Errorf("%+v", list.Hosts)
+	}
+}
+
+func TestRead_ListsBothSources(t *testing.T) {
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(home, ".ssh", "config")
+	if err := os.WriteFile(config, []byte("Host web1\n  HostName 10.0.0.9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root := project(t, map[string]string{"prod": "vms:\n  web1: {host: 10.0.0.5}\n  db: {host: 10.0.0.6, cpu: 2}\n"})
+	list := Read(Sources{Home: home, Roots: []string{root}})
+	if got := strings.Join(hostNames(list), " "); got != "local web1 db" {
+		t.Fatalf("hosts %q", got)
+	}
+	file := filepath.Join(root, "environments", "prod", "config.yml")
+	want := []string{"address: " + file + ":2 says 10.0.0.5, " + config + ":2 says 10.0.0.9; ssh's is used"}
+	if diff := cmp.Diff(want, list.Hosts[1].Conflicts); diff != "" {
+		t.Error(diff)
+	}
+	if len(list.Problems) != 1 || list.Problems[0].Line != 3 {
+		t.Errorf("problems: %v", told(list.Problems))
+	}
+	for _, path := range []string{config, file} {
+		if !slices.Contains(list.Looked, path) {
+			t.Errorf("%s is not among %v", path, list.Looked)
+		}
+	}
+}
+
+func TestRead_OfNothingIsThisMachine(t *testing.T) {
+	list := Read(Sources{Home: t.TempDir()})
+	if len(list.Hosts) != 1 || !list.Hosts[0].Local || list.Problems == nil {
+		t.Errorf("%+v", list)
 	}
 }
 

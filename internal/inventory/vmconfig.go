@@ -32,7 +32,7 @@ func scanVMs(roots []string) (vms []vm, problems []Problem, looked []string) {
 	seen := map[string]bool{}
 	for _, root := range roots {
 		folder := filepath.Join(root, "environments")
-		looked = append(looked, folder)
+		looked = append(looked, folder+string(filepath.Separator))
 		entries, err := os.ReadDir(folder)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, Problem{File: folder, Text: "cannot be read: " + reason(err)})

@@ -62,7 +62,7 @@ vms:
 	if vms[0].alias != "shop-web1" {
 		t.Errorf("alias %q", vms[0].alias)
 	}
-	if want := []string{filepath.Join(root, "environments"), file}; !slices.Equal(looked, want) {
+	if want := []string{filepath.Join(root, "environments") + "/", file}; !slices.Equal(looked, want) {
 		t.Errorf("looked at %v, want %v", looked, want)
 	}
 }
@@ -133,7 +133,7 @@ func TestVMConfig_WhatIsNotThereIsNoProblemButWatched(t *testing.T) {
 	if len(vms) != 0 || len(problems) != 0 {
 		t.Errorf("vms %v, problems %v", vms, told(problems))
 	}
-	for _, path := range []string{filepath.Join(empty, "environments"), filepath.Join(root, "environments", "bare", "config.yml")} {
+	for _, path := range []string{filepath.Join(empty, "environments") + "/", filepath.Join(root, "environments", "bare", "config.yml")} {
 		if !slices.Contains(looked, path) {
 			t.Errorf("%s is not among %v", path, looked)
 		}
