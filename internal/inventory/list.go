@@ -3,26 +3,8 @@ package inventory
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 )
-
-// Sources are where hosts are looked for.
-type Sources struct {
-	SSHConfig string   // empty: ~/.ssh/config
-	Home      string   // the operator's home directory
-	Roots     []string // project folders, for their environments/*/config.yml
-}
-
-// Read lists every host of the sources.
-func Read(from Sources) List {
-	ssh := ScanSSH(from.SSHConfig, from.Home)
-	vms, problems, looked := scanVMs(from.Roots)
-	list := merge(ssh.Hosts, vms)
-	list.Problems = slices.Concat([]Problem{}, ssh.Problems, problems, list.Problems)
-	list.Looked = slices.Concat([]string{}, ssh.Looked, looked)
-	return list
-}
 
 // merge makes one list of the hosts of ssh's configuration and the machines of
 // the environments. A machine that is one of ssh's hosts, because it says so or
