@@ -19,7 +19,7 @@ func Read(s Sources) List {
 	ssh := ScanSSH(s.SSHConfig, s.Home)
 	vms, problems, looked := scanVMs(s.Roots)
 	list := merge(ssh.Hosts, vms)
-	list.Problems = slices.Concat([]Problem{}, ssh.Problems, problems, list.Problems)
+	list.Problems = append([]Problem{}, slices.Concat(ssh.Problems, problems, list.Problems)...) // none is not null
 	for _, path := range slices.Concat(ssh.Looked, looked) {
 		list.Looked = append(list.Looked, filepath.Clean(path))
 	}
