@@ -23,6 +23,11 @@ type Prompts struct {
 
 	// Banner shows what a server says before authentication. It is hostile text.
 	Banner func(hop Hop, text string)
+
+	// waiting is told that a connection begins to wait for the answer to a question
+	// that another one has asked, and calls what it returns when that is over. It
+	// may be nil.
+	waiting func() (over func())
 }
 
 // ErrRefused means that a question was not answered: there is nobody to ask, or

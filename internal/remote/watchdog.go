@@ -65,7 +65,10 @@ func (w *watchdog) stop() {
 
 // during returns the questions, with calls before and after each.
 func (p Prompts) during(begin, end func()) Prompts {
-	q := Prompts{Banner: p.Banner}
+	q := Prompts{Banner: p.Banner, waiting: func() func() {
+		begin()
+		return end
+	}}
 	if p.HostKey != nil {
 		q.HostKey = func(ctx context.Context, h HostKeyQuestion) (bool, error) {
 			begin()
