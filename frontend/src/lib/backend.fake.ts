@@ -1,6 +1,7 @@
 /* The backend in memory: the window in any browser (`npm run dev`, then open /?fake), and the tests. Its
    jobs really stream, echo, fail and stop. It never reaches a production build. */
 
+import { FakeHosts } from './fake.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
 import { AppError, isFinal, Stream, type Backend, type Cause, type Events, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList } from './types';
@@ -32,10 +33,12 @@ export class FakeBackend implements Backend {
   #readOnly: boolean;
   #clipboard = '';
   readonly opened: string[] = [];
+  readonly there: FakeHosts;
   readonly inputs: { id: string; text: string }[] = [];
 
   constructor(options: FakeOptions = {}) {
     this.#readOnly = options.readOnly ?? false;
+    this.there = new FakeHosts({ empty: options.empty ?? false, changed: () => this.emit('hosts', {}), asked: () => this.emit('prompt', {}) });
     this.#list = options.empty
       ? { projects: [], problems: [], registry: '/home/ada/.config/mkcli/registry', registry_exists: false }
       : structuredClone(PROJECTS);
@@ -55,8 +58,12 @@ export class FakeBackend implements Backend {
     start: async (request) => this.#start(request),
     again: async (id, size) => {
       const { job } = this.#find(id);
-      return this.#start({ dir: job.dir, target: job.target, vars: {}, mode: job.tty ? 'terminal' : 'stream', ...size }, job);
+      return this.#start({ host: job.host, dir: job.dir, target: job.target, vars: {}, mode: job.tty ? 'terminal' : 'stream', ...size }, job);
     },
+    shell: async ({ host, dir, ...size }) => this.#begin('shell', { host, dir: dir || '~', argv: [], target: '', tty: true, size }),
+    exec: async ({ hosts, line, dir, mode, link, ...size }) =>
+      hosts.map((host) => this.#begin(line, { host, dir: dir || '~', argv: ['sh', '-c', line], target: '', link, tty: mode === 'terminal', size })),
+    tail: async ({ host, source, since, lines }) => this.#begin('follow', { host, dir: '~', argv: ['tail', '-F', '-n', String(lines), ...(since ? ['--since', since] : []), source], target: '', source }),
     cancel: async (id, force) => {
       const fake = this.#find(id);
       if (isFinal(fake.job.state)) throw new AppError('finished', `${fake.job.target} has ended already`);
@@ -118,13 +125,24 @@ export class FakeBackend implements Backend {
 
   #start(request: Start, like?: Job): Job {
     if (this.#readOnly) throw new AppError('read-only', 'the journal is read-only: /home/ada/.local/share/vmo is owned by root', 'Start with another --data-dir, or give yourself the folder.');
-    const target = this.#read(request.dir).targets.find((t) => t.name === request.target);
+    const target = this.#read(request.host ? '/home/ada/src/shop' : request.dir).targets.find((t) => t.name === request.target);
     if (!target && !like) throw new AppError('not-found', `${request.dir}/Makefile has no target ${request.target} any more`, 'Look at the list again: it was read anew.');
-    const script = scriptOf(request.target);
+    const script = scriptOf(like?.source ? 'follow' : like && !like.target ? (like.argv[2] ?? 'shell') : request.target);
     const tty = request.mode === 'terminal' || (request.mode === '' && (target?.mode === 'terminal' || (target?.mode === 'auto' && target.interactive)));
     const now = Date.now();
     const argv = like?.argv ?? ['make', request.target, ...Object.entries(request.vars).map(([k, v]) => `${k}=${v}`)];
-    const job = this.#make(now, request.target, request.dir, { tty, argv, size: { cols: request.cols, rows: request.rows } });
+    const job = this.#make(now, request.target, request.dir, { host: request.host, source: like?.source, link: like?.link, tty, argv, size: { cols: request.cols, rows: request.rows } });
+    return this.#launch(job, script, now);
+  }
+
+  /** A job that no makefile names: a terminal, a typed command, a log. */
+  #begin(what: string, over: Partial<Job>): Job {
+    if (over.host) this.there.find(over.host);
+    const now = Date.now();
+    return this.#launch(this.#make(now, '', over.dir ?? '', { project: '', ...over }), scriptOf(what), now);
+  }
+
+  #launch(job: Job, script: Script, now: number): Job {
     const record: JobRecord = script.flood ? this.#flood(now, script) : new StoredRecord();
     const fake: FakeJob = { job, record, script, timers: new Set() };
     this.#jobs.set(job.id, fake);
@@ -228,10 +246,10 @@ export class FakeBackend implements Backend {
       this.#jobs.set(job.id, { job, record, script: null, timers: new Set() });
     };
     for (let i = 0; i < 40; i++) past(86_400_000 * 2 + i * 5_400_000, 4200 + i * 131, ['build', 'lint', 'test'][i % 3] ?? 'build', shop, i % 3 === 2 ? 'failed' : 'succeeded', { exit_code: i % 3 === 2 ? 2 : 0 });
-    past(50 * 3_600_000, 3_723_000, 'backup', infra, 'timed-out', { cause: 'timeout', signal: 'SIGTERM', detail: 'its timeout of 1 h 02 m was over' });
+    past(50 * 3_600_000, 3_723_000, 'backup', infra, 'timed-out', { host: 'db1', cause: 'timeout', signal: 'SIGTERM', detail: 'its timeout of 1 h 02 m was over' });
     past(27 * 3_600_000, 41_000, 'console', shop, 'succeeded', { tty: true, exit_code: 0, size: { cols: 100, rows: 28 } });
     past(9 * 3_600_000, 8200, 'test', shop, 'failed', { exit_code: 2, detail: 'make: *** [Makefile:31: test] Error 2' });
-    past(5 * 3_600_000, 61_000, 'deploy', infra, 'lost', { cause: 'owner-gone', detail: 'the vmo that ran it was killed' }, (record, at) => {
+    past(5 * 3_600_000, 61_000, 'deploy', infra, 'lost', { host: 'web1', cause: 'owner-gone', detail: 'the vmo that ran it was killed' }, (record, at) => {
       for (let i = 0; i < 24; i++) record.append(Stream.stdout, `web-${i % 6}: unpacking layer ${i}\n`, at + i * 900);
       record.note({ kind: 'damage', bytes: 65_536, until: 31, text: 'block 7 does not match its checksum' }, at + 22_000);
       for (let i = 0; i < 18; i++) record.append(Stream.stdout, `web-${i % 6}: \x1b[32mrestarted\x1b[0m\n`, at + 23_000 + i * 1400);
@@ -287,6 +305,22 @@ export class FakeBackend implements Backend {
     const known = this.#targets.get(dir) ?? targetsOf(dir, false);
     this.#targets.set(dir, known);
     return known;
+  }
+
+  /* hosts */
+
+  get hosts(): Backend['hosts'] {
+    const { list, detail, connect, disconnect, sources } = this.there;
+    const targets = async (name: string, dir: string): Promise<TargetList> => {
+      if (!this.there.find(name).local && this.there.find(name).state.status !== 'connected') await connect(name);
+      if (!dir.includes('shop')) throw new AppError('not-found', `${dir} is not a folder on ${name}`, 'Type the path of a folder there; ~ is the home directory.');
+      return structuredClone({ ...this.#read('/home/ada/src/shop'), dir });
+    };
+    return { list, detail, connect, disconnect, sources, targets };
+  }
+
+  get prompts(): Backend['prompts'] {
+    return { pending: this.there.pending, answer: this.there.answer };
   }
 
   /* the rest */

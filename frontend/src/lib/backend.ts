@@ -1,13 +1,15 @@
 /* The boundary: the only file that touches the generated bindings, Wails' runtime and /journal. Everything
    that comes in is given its proper type here, and everything thrown becomes an AppError. */
 
+import * as Hosts from '../../wailsjs/go/app/Hosts';
 import * as Jobs from '../../wailsjs/go/app/Jobs';
 import * as Projects from '../../wailsjs/go/app/Projects';
+import * as Prompts from '../../wailsjs/go/app/Prompts';
 import * as Settings from '../../wailsjs/go/app/Settings';
 import type { app, engine } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Backend, type Events, type Frame, type Info, type Job, type LinePage, type OutputQuery, type Project, type ProjectList, type Query, type Start, type Target, type TargetList } from './types';
+import { AppError, type Answer, type Backend, type Events, type ExecRequest, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -21,6 +23,15 @@ export type Wire = [
   Checked<Missing<ProjectList, engine.Projects>>,
   Checked<Missing<Target, engine.Target>>,
   Checked<Missing<TargetList, engine.Targets>>,
+  Checked<Missing<Host, engine.HostInfo>>,
+  Checked<Missing<HostList, engine.Hosts>>,
+  Checked<Missing<HostDetail, engine.HostDetail>>,
+  Checked<Missing<Sources, engine.Sources>>,
+  Checked<Missing<Prompt, engine.Prompt>>,
+  Checked<Missing<Answer, engine.Answer> | Missing<engine.Answer, Answer>>,
+  Checked<Missing<ShellRequest, app.ShellRequest> | Missing<app.ShellRequest, ShellRequest>>,
+  Checked<Missing<ExecRequest, app.ExecRequest> | Missing<app.ExecRequest, ExecRequest>>,
+  Checked<Missing<TailRequest, app.TailRequest> | Missing<app.TailRequest, TailRequest>>,
 ];
 
 /** Waits for a bound call. Its type says less than the wire does (unions arrive as string), hence the cast. */
@@ -79,6 +90,25 @@ const targetsOf = (list: TargetList): TargetList => ({
   targets: (list.targets ?? []).map((target) => ({ ...target, params: target.params ?? [] })),
   problems: list.problems ?? [],
 });
+const hostOf = <H extends Host>(host: H): H => ({
+  ...host,
+  tags: host.tags ?? [],
+  origins: host.origins ?? [],
+  conflicts: host.conflicts ?? [],
+  state: { ...host.state, steps: host.state.steps ?? [], hops: host.state.hops ?? [] },
+});
+const hostsOf = (list: HostList): HostList => ({ ...list, hosts: (list.hosts ?? []).map(hostOf), problems: list.problems ?? [], looked: list.looked ?? [] });
+const detailOf = (detail: HostDetail): HostDetail => ({
+  ...hostOf(detail),
+  options: (detail.options ?? []).map((option) => ({ ...option, values: option.values ?? [] })),
+  differs: detail.differs ?? [],
+});
+const promptOf = (prompt: Prompt): Prompt => ({
+  ...prompt,
+  host_key: prompt.host_key ? { ...prompt.host_key, others: prompt.host_key.others ?? [] } : null,
+  secret: prompt.secret ?? null,
+  challenge: prompt.challenge ? { ...prompt.challenge, fields: prompt.challenge.fields ?? [] } : null,
+});
 
 export const wails: Backend = {
   jobs: {
@@ -86,6 +116,9 @@ export const wails: Backend = {
     get: async (id) => jobOf(await call<Job>(Jobs.Get(id))),
     start: async (request) => jobOf(await call<Job>(Jobs.Start(request))),
     again: async (id, size) => jobOf(await call<Job>(Jobs.Again(id, size.cols, size.rows))),
+    shell: async (request) => jobOf(await call<Job>(Jobs.Shell(request))),
+    exec: async (request) => ((await call<Job[] | null>(Jobs.Exec(request))) ?? []).map(jobOf),
+    tail: async (request) => jobOf(await call<Job>(Jobs.Tail(request))),
     cancel: (id, force) => call(Jobs.Cancel(id, force)),
     input: (id, data) => call(Jobs.Input(id, base64(data))),
     resize: (id, size) => call(Jobs.Resize(id, size.cols, size.rows)),
@@ -99,6 +132,21 @@ export const wails: Backend = {
     targets: async (dir) => targetsOf(await call(Projects.Targets(dir))),
     trust: async (dir, yes) => targetsOf(await call(Projects.Trust(dir, yes))),
     setMode: async (dir, target, mode) => targetsOf(await call(Projects.SetMode(dir, target, mode))),
+  },
+  hosts: {
+    list: async () => hostsOf(await call(Hosts.List())),
+    detail: async (name) => detailOf(await call(Hosts.Detail(name))),
+    connect: (name) => call(Hosts.Connect(name)),
+    disconnect: (name) => call(Hosts.Disconnect(name)),
+    sources: async (name) => {
+      const sources = await call<Sources>(Hosts.Sources(name));
+      return { found: sources.found ?? [], problems: sources.problems ?? [] };
+    },
+    targets: async (name, dir) => targetsOf(await call(Hosts.Targets(name, dir))),
+  },
+  prompts: {
+    pending: async () => ((await call<Prompt[] | null>(Prompts.Pending())) ?? []).map(promptOf),
+    answer: (id, answer) => call(Prompts.Answer(id, answer)),
   },
   info: () => call<Info>(Settings.Info()),
   output,

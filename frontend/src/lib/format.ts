@@ -93,7 +93,14 @@ export const makeCommand = (target: string, vars: Record<string, string>): strin
   ...Object.entries(vars).map(([name, value]) => `${name}=${value.replaceAll('$', '$$$$')}`),
 ];
 
-export const title = (job: Job): string => visible(job.target || commandLine(job.argv));
+/** What an operator knows a job by: its target, the log it follows, the line that was typed, else its command. */
+export function title(job: Job): string {
+  if (job.target || job.source) return visible(job.target || (job.source ?? ''));
+  const [sh, c, line] = job.argv;
+  if (sh === 'sh' && c === '-c' && line !== undefined && job.argv.length === 3) return visible(line.trim() || 'sh');
+  if (job.argv.length === 0 || (job.tty && job.argv[0] === 'login-shell')) return 'terminal';
+  return visible(commandLine(job.argv));
+}
 
 const WORDS: Record<JobState, string> = {
   pending: 'queued',
@@ -109,9 +116,11 @@ export const stateWord = (state: JobState): string => WORDS[state];
 
 /** exit 2, SIGKILL, not started — how a job ended, shortly; "" while it runs. */
 export function ending(job: Job): string {
+  if (job.cause === 'no-connection') return 'no connection'; // its 255 is only what ssh would say
   if (job.signal) return job.signal;
   if (job.exit_code !== null) return `exit ${job.exit_code}`;
   if (job.cause === 'not-started') return 'not started';
+  if (job.cause === 'link-lost') return 'link lost';
   return '';
 }
 
@@ -142,6 +151,8 @@ export function noteText(note: Note): string {
       return `signal sent${said}`;
     case 'resize':
       return note.size ? `terminal resized to ${note.size.cols}×${note.size.rows}` : 'terminal resized';
+    case 'link':
+      return (note.text ?? '').split('\n').filter(Boolean).map(visible).join(' · ') || 'the connection to the host changed';
     default:
       return note.text ? visible(note.text) : 'event';
   }

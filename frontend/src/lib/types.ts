@@ -1,8 +1,12 @@
 /* What crosses between Go and the window, in the words of the wire. backend.ts is the only place where
    generated types become these; the narrow unions here are what the rest of the window may rely on. */
 
+import type { Answer, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest } from './types.hosts';
+
+export type * from './types.hosts';
+
 export type JobState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'lost';
-export type Cause = '' | 'exit' | 'signal' | 'not-started' | 'cancel' | 'interrupt' | 'timeout' | 'shutdown' | 'owner-gone' | 'journal';
+export type Cause = '' | 'exit' | 'signal' | 'not-started' | 'cancel' | 'interrupt' | 'timeout' | 'shutdown' | 'owner-gone' | 'journal' | 'no-connection' | 'link-lost';
 export type Mode = 'auto' | 'stream' | 'terminal';
 
 export interface Size {
@@ -26,6 +30,8 @@ export interface Job {
   dir: string;
   tty: boolean;
   size: Size;
+  source?: string; // of a log that is followed, as in docker:web
+  link?: Link;
   operator: string;
   state: JobState;
   cause: Cause;
@@ -50,6 +56,7 @@ export interface Query {
 }
 
 export interface Start {
+  host: string; // "" is this machine; else dir is a folder there
   dir: string;
   target: string;
   vars: Record<string, string>;
@@ -134,6 +141,8 @@ export interface JobHint {
 export interface Events {
   jobs: { jobs: JobHint[]; more: boolean };
   projects: Record<string, never>;
+  hosts: Record<string, never>;
+  prompt: Record<string, never>;
   opened: { dir: string };
   failed: { code: string; message: string; hint: string }; // of something that no call asked for
 }
@@ -142,7 +151,7 @@ export const Stream = { stdout: 1, stderr: 2, tty: 3, event: 4 } as const;
 
 /** Something that happened in a record that is not output. */
 export interface Note {
-  kind: 'resize' | 'gap' | 'damage' | 'signal' | 'skipped';
+  kind: 'resize' | 'gap' | 'damage' | 'signal' | 'skipped' | 'link' | 'boundary';
   size?: Size;
   bytes?: number;
   until?: number;
@@ -233,6 +242,9 @@ export interface Backend {
     get(id: string): Promise<Job>;
     start(request: Start): Promise<Job>;
     again(id: string, size: Size): Promise<Job>;
+    shell(request: ShellRequest): Promise<Job>;
+    exec(request: ExecRequest): Promise<Job[]>;
+    tail(request: TailRequest): Promise<Job>;
     cancel(id: string, force: boolean): Promise<void>;
     input(id: string, data: Uint8Array): Promise<void>;
     resize(id: string, size: Size): Promise<void>;
@@ -246,6 +258,18 @@ export interface Backend {
     targets(dir: string): Promise<TargetList>;
     trust(dir: string, yes: boolean): Promise<TargetList>;
     setMode(dir: string, target: string, mode: Mode): Promise<TargetList>;
+  };
+  hosts: {
+    list(): Promise<HostList>;
+    detail(name: string): Promise<HostDetail>;
+    connect(name: string): Promise<void>;
+    disconnect(name: string): Promise<void>;
+    sources(name: string): Promise<Sources>;
+    targets(name: string, dir: string): Promise<TargetList>;
+  };
+  prompts: {
+    pending(): Promise<Prompt[]>;
+    answer(id: string, answer: Answer): Promise<void>;
   };
   info(): Promise<Info>;
   output(query: OutputQuery): Promise<Frame[]>;

@@ -17,7 +17,7 @@ type Fields<T> = Record<keyof T, boolean>;
 
 const job: Fields<Job> = {
   id: true, run: true, host: true, project: true, target: true, argv: true, dir: true, tty: true, size: true, operator: true, state: true,
-  cause: true, detail: true, exit_code: true, signal: true, survivors: false, queued_at: true, started_at: true, finished_at: true,
+  source: false, link: false, cause: true, detail: true, exit_code: true, signal: true, survivors: false, queued_at: true, started_at: true, finished_at: true,
   bytes: true, chunks: true, lines: true, stalled: false, unrecorded: false, owned: true,
 };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };

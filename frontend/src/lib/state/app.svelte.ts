@@ -1,12 +1,14 @@
 /* Everything that the window knows, wired once. Views get it from the context. */
 
 import { getContext, setContext } from 'svelte';
-import type { Backend, Info, Job, Size, Target } from '../types';
+import type { Backend, Info, Job, Link, Size, Target } from '../types';
+import { Hosts } from './hosts.svelte';
 import { Jobs } from './jobs.svelte';
 import { Panes } from './panes.svelte';
 import { Persisted } from './persisted.svelte';
 import { Problems } from './problems.svelte';
 import { Projects } from './projects.svelte';
+import { Prompts } from './prompts.svelte';
 import { Pump } from './pump';
 import { Theme } from './theme.svelte';
 
@@ -25,6 +27,8 @@ export class App {
   readonly panes = new Panes();
   readonly jobs: Jobs;
   readonly projects: Projects;
+  readonly hosts: Hosts;
+  readonly prompts: Prompts;
   readonly pump: Pump;
   readonly history = new Persisted('history.open', true);
   #info = $state.raw<Info | null>(null);
@@ -37,6 +41,8 @@ export class App {
     this.backend = backend;
     this.jobs = new Jobs(backend, this.problems);
     this.projects = new Projects(backend, this.problems);
+    this.hosts = new Hosts(backend, this.problems);
+    this.prompts = new Prompts(backend, this.problems);
     this.pump = new Pump(
       (query) => backend.output(query),
       (error) => this.problems.report('read the output', error),
@@ -48,6 +54,9 @@ export class App {
     const offs = [
       this.jobs.open(),
       this.projects.open(),
+      this.hosts.open(),
+      this.prompts.open(),
+      this.backend.on('opened', () => this.hosts.select(null)),
       this.backend.on('failed', (failure) => this.problems.report('open the folder', failure)),
       this.jobs.listen((hint) => this.pump.bell(hint.id, hint.seq, hint.state === 'running' || hint.state === 'pending')),
     ];
@@ -99,8 +108,38 @@ export class App {
     });
   }
 
+  /** Shows the page of a project; that of a host is shown by selecting the host. */
+  goto(dir: string | null): void {
+    this.hosts.select(null);
+    this.projects.select(dir);
+  }
+
+  /** Opens a terminal on a host; "" is this machine. Several to one host are fine. */
+  async terminal(host: string, dir = ''): Promise<void> {
+    const job = await this.jobs.begin(`open a terminal on ${host || 'this machine'}`, () => this.backend.jobs.shell({ host, dir, ...this.grid }));
+    if (job) this.panes.show(job, { fresh: true });
+  }
+
+  /** Runs a command line in the shell of hosts. */
+  async exec(hosts: string[], line: string, mode: 'stream' | 'terminal', link: Link, dir = ''): Promise<void> {
+    const begun = await this.problems.guard('run the command', () => this.backend.jobs.exec({ hosts, line, dir, mode, link, ...this.grid }));
+    for (const job of begun ?? []) this.panes.show(this.jobs.took(job), { fresh: true });
+  }
+
+  /** Follows a log of a host. */
+  async tail(host: string, source: string, since: string, lines: number, dir = ''): Promise<void> {
+    const job = await this.jobs.begin(`follow ${source}`, () => this.backend.jobs.tail({ host, source, since, lines, dir }));
+    if (job) this.panes.show(job, { fresh: true });
+  }
+
+  /** Runs a target of a folder on a host. */
+  async runThere(host: string, dir: string, target: Target, mode: '' | 'stream' | 'terminal' = ''): Promise<void> {
+    const job = await this.jobs.start({ host, dir, target: target.name, vars: this.projects.vars(`${host}:${dir}`, target), mode, ...this.grid });
+    if (job) this.panes.show(job, { fresh: true });
+  }
+
   async run(dir: string, target: Target, mode: '' | 'stream' | 'terminal' = ''): Promise<void> {
-    const job = await this.jobs.start({ dir, target: target.name, vars: this.projects.vars(dir, target), mode, ...this.grid });
+    const job = await this.jobs.start({ host: '', dir, target: target.name, vars: this.projects.vars(dir, target), mode, ...this.grid });
     if (job) this.panes.show(job, { fresh: true });
   }
 

@@ -200,15 +200,21 @@ export class Jobs {
   }
 
   async start(request: Start): Promise<Job | undefined> {
-    return this.#begun(await this.#problems.guard(`start ${request.target}`, () => this.#backend.jobs.start(request)));
+    return this.begin(`start ${request.target}`, () => this.#backend.jobs.start(request));
   }
 
   async again(job: Job, size: Size): Promise<Job | undefined> {
-    return this.#begun(await this.#problems.guard('run the job again', () => this.#backend.jobs.again(job.id, size)));
+    return this.begin('run the job again', () => this.#backend.jobs.again(job.id, size));
   }
 
-  #begun(job: Job | undefined): Job | undefined {
-    if (!job) return undefined;
+  /** Begins a job by an act and takes it into the list. */
+  async begin(doing: string, act: () => Promise<Job>): Promise<Job | undefined> {
+    const job = await this.#problems.guard(doing, act);
+    return job && this.took(job);
+  }
+
+  /** Takes a job into the list that this window has begun just now. */
+  took(job: Job): Job {
     this.#heard.set(job.id, Date.now());
     this.noteOutput(job.id, Date.now());
     return this.merge(job);

@@ -1,7 +1,7 @@
 /* The keyboard, in one table: what acts is what `?` shows. Single keys work outside inputs and terminals
    only; inside a terminal all keys but those with Ctrl+Shift (Cmd) belong to the program. */
 
-export type Scope = 'window' | 'target' | 'job' | 'log' | 'replay' | 'terminal';
+export type Scope = 'window' | 'target' | 'host' | 'job' | 'log' | 'replay' | 'terminal';
 
 export interface Binding {
   keys: string; // as shown; alternatives apart by a blank
@@ -11,18 +11,20 @@ export interface Binding {
 }
 
 export const BINDINGS: Binding[] = [
-  { keys: 'Mod+K', scope: 'window', name: 'palette', help: 'Find a target, project, job or action' },
+  { keys: 'Mod+K', scope: 'window', name: 'palette', help: 'Find a host, target, project, job or action' },
   { keys: ':', scope: 'window', name: 'palette', help: '' },
   { keys: 'Mod+J', scope: 'window', name: 'dock', help: 'Show or hide the panes' },
   { keys: 'Mod+H', scope: 'window', name: 'history', help: 'Show or hide recent jobs' },
   { keys: 'Mod+1…9', scope: 'window', name: 'pane', help: 'Go to a pane' },
   { keys: 'm F11', scope: 'window', name: 'magnify', help: 'Magnify the pane' },
-  { keys: '/', scope: 'window', name: 'filter', help: 'Filter the targets' },
+  { keys: '/', scope: 'window', name: 'filter', help: 'Filter the targets or hosts' },
   { keys: '?', scope: 'window', name: 'help', help: 'Show the keys' },
   { keys: 'Escape', scope: 'window', name: 'back', help: 'Back' },
   { keys: 'Enter r', scope: 'target', name: 'run', help: 'Run the selected target' },
   { keys: 'Mod+Enter', scope: 'target', name: 'terminal', help: 'Run it in a terminal' },
   { keys: 'e', scope: 'target', name: 'edit', help: 'Edit its parameters' },
+  { keys: 'T', scope: 'host', name: 'shell', help: 'Open a terminal on the host' },
+  { keys: '!', scope: 'host', name: 'command', help: 'Type a command to run there' },
   { keys: 'R', scope: 'job', name: 'again', help: 'Run the job of the pane again' },
   { keys: 'x', scope: 'job', name: 'cancel', help: 'Cancel it; again to kill' },
   { keys: 's Space', scope: 'log', name: 'follow', help: 'Pause or follow' },
@@ -46,6 +48,7 @@ export const BINDINGS: Binding[] = [
 export const SCOPES: Record<Scope, string> = {
   window: 'Everywhere',
   target: 'Targets',
+  host: 'Page of a host',
   job: 'Job in the active pane',
   log: 'Output',
   replay: 'Replay',

@@ -6,6 +6,8 @@ export function Again(arg1:string,arg2:number,arg3:number):Promise<app.Job>;
 
 export function Cancel(arg1:string,arg2:boolean):Promise<void>;
 
+export function Exec(arg1:app.ExecRequest):Promise<Array<app.Job>>;
+
 export function Get(arg1:string):Promise<app.Job>;
 
 export function Input(arg1:string,arg2:string):Promise<void>;
@@ -14,6 +16,10 @@ export function List(arg1:app.Query):Promise<Array<app.Job>>;
 
 export function Resize(arg1:string,arg2:number,arg3:number):Promise<void>;
 
+export function Shell(arg1:app.ShellRequest):Promise<app.Job>;
+
 export function Start(arg1:app.Request):Promise<app.Job>;
+
+export function Tail(arg1:app.TailRequest):Promise<app.Job>;
 
 export function Unrecorded(arg1:string):Promise<void>;

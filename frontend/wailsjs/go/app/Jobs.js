@@ -10,6 +10,10 @@ export function Cancel(arg1, arg2) {
   return window['go']['app']['Jobs']['Cancel'](arg1, arg2);
 }
 
+export function Exec(arg1) {
+  return window['go']['app']['Jobs']['Exec'](arg1);
+}
+
 export function Get(arg1) {
   return window['go']['app']['Jobs']['Get'](arg1);
 }
@@ -26,8 +30,16 @@ export function Resize(arg1, arg2, arg3) {
   return window['go']['app']['Jobs']['Resize'](arg1, arg2, arg3);
 }
 
+export function Shell(arg1) {
+  return window['go']['app']['Jobs']['Shell'](arg1);
+}
+
 export function Start(arg1) {
   return window['go']['app']['Jobs']['Start'](arg1);
+}
+
+export function Tail(arg1) {
+  return window['go']['app']['Jobs']['Tail'](arg1);
 }
 
 export function Unrecorded(arg1) {

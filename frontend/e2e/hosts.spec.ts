@@ -1,0 +1,199 @@
+/* Hosts, connections and what they ask, on the backend in memory. */
+
+import { expect, test, type Page } from '@playwright/test';
+import { axe, open, pane } from './fake.page';
+
+const row = (page: Page, name: string) => page.locator(`[data-testid=host-row][data-name="${name}"]`);
+const host = (page: Page) => page.getByTestId('host-page');
+const prompt = (page: Page) => page.getByTestId('prompt');
+
+async function choose(page: Page, name: string) {
+  await row(page, name).click();
+  await expect(host(page)).toHaveAttribute('data-host', name);
+}
+
+test('hosts stand by environment with a word for their state, and looking at one connects to none', async ({ page }) => {
+  const errors = await open(page);
+  await expect(row(page, 'zeta')).toContainText('this machine');
+  await expect(row(page, 'web1')).toContainText(/connected 12 ms · \d+ m/);
+  await expect(row(page, 'queue-eu-west-1.internal')).toContainText('log-in refused');
+  await choose(page, 'web2');
+  await expect(host(page)).toHaveAttribute('data-status', 'unknown');
+  await expect(host(page)).toContainText('deploy@10.20.0.12');
+  await page.locator('[data-testid=project-row][data-name=infra]').click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('infra');
+  await expect(row(page, 'web2')).toContainText('not connected');
+  expect(errors).toEqual([]);
+});
+
+test('unknown keys of a way are shown together, name their hop, and can be compared', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web2');
+  await page.getByTestId('connect-button').click();
+  await expect(page.getByRole('dialog')).toContainText('2 unknown host keys');
+  await expect(page.getByTestId('prompt-hop').first()).toHaveText('bastion, 1 of 2 on the way to web2');
+  await expect(prompt(page)).toContainText('The same key is known already as web1');
+  await page.getByLabel('Fingerprint of web2 to compare').fill('SHA256:wrong');
+  await expect(prompt(page)).toContainText('not the same');
+  await expect(page.getByTestId('prompt-accept')).toBeDisabled();
+  await page.getByLabel('Fingerprint of web2 to compare').fill('256 SHA256:uNiVztksCsDhcc0u9e8BrwQrGr6pKoC8TkVWx6nTqhM root@web2 (ED25519)');
+  await expect(prompt(page)).toContainText('the same');
+  await page.getByTestId('prompt-accept').click();
+  await expect(host(page)).toHaveAttribute('data-status', 'connected');
+});
+
+test('refusing a key shows how far the connection came, and it can be tried again', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web2');
+  await page.getByTestId('connect-button').click();
+  await expect(page.getByTestId('prompt-refuse')).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('connect-failure')).toContainText('the host key was not accepted');
+  await expect(page.getByRole('list', { name: 'Steps of the connection' }).getByRole('listitem')).toHaveCount(2);
+  await page.getByTestId('retry-button').click();
+  await expect(prompt(page)).toBeVisible();
+});
+
+test('a password is masked, wrong ones are said, and questions come one after another', async ({ page }) => {
+  await open(page);
+  await choose(page, 'pi');
+  await page.getByTestId('connect-button').click();
+  await expect(page.getByRole('dialog')).toContainText('Password for ada@pi');
+  const input = page.getByLabel('Password', { exact: true });
+  await expect(input).toHaveAttribute('type', 'password');
+  await expect(input).toBeFocused();
+  await page.keyboard.type('wrong');
+  await page.keyboard.press('Enter');
+  await expect(prompt(page)).toContainText('The last answer was wrong; this is attempt 2');
+  await expect(input).toHaveValue('');
+  await page.keyboard.type('raspberry');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog')).toContainText('Open your authenticator app.');
+  await page.getByLabel('Verification code:').fill('123456');
+  await page.keyboard.press('Enter');
+  await expect(host(page)).toHaveAttribute('data-status', 'connected');
+  expect(await page.content()).not.toContain('raspberry');
+});
+
+test('a click beside a question does not dismiss it', async ({ page }) => {
+  await open(page);
+  await choose(page, 'pi');
+  await page.getByTestId('connect-button').click();
+  await page.getByLabel('Password', { exact: true }).fill('half typed');
+  await page.mouse.click(5, 400);
+  await expect(page.getByLabel('Password', { exact: true })).toHaveValue('half typed');
+});
+
+test('a terminal and a command line run on the host and say so everywhere', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web1');
+  await page.keyboard.press('T');
+  await expect(page.getByTestId('terminal')).toContainText('Ctrl+D ends');
+  await expect(pane(page)).toContainText('web1');
+  await page.getByTestId('terminal-button').click(); // another one to the same host
+  await expect(page.getByTestId('job-pane')).toHaveCount(2);
+  await page.getByLabel('Command line for web1').fill('uptime');
+  await page.keyboard.press('Enter');
+  await expect(pane(page)).toHaveAttribute('data-state', 'succeeded');
+  await expect(pane(page).getByTestId('log-line')).toContainText('load average');
+  await expect(page.getByTestId('history-row').first()).toContainText('web1');
+  await expect(page.getByTestId('host-job')).toHaveCount(4);
+});
+
+test('a log is followed with two clicks', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web1');
+  await page.getByTestId('sources-button').click();
+  await page.locator('[data-source="docker:web"]').click();
+  await expect(pane(page).getByTestId('log-line').first()).toContainText('GET /orders/0');
+  await expect(pane(page)).toContainText('docker:web');
+});
+
+test('a target of a folder there runs there', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web1');
+  const folder = page.getByLabel('Folder with a Makefile on web1');
+  await folder.fill('/nowhere');
+  await folder.press('Enter');
+  await expect(page.getByRole('alert')).toContainText('/nowhere is not a folder on web1');
+  await folder.fill('~/shop');
+  await folder.press('Enter');
+  await page.locator('[data-testid=there-target][data-name=deploy]').click();
+  await page.getByLabel('ENV').fill('production');
+  await page.getByRole('button', { name: 'Run deploy on web1' }).click();
+  await expect(pane(page).locator('.command')).toContainText('ENV=production');
+  await expect(pane(page)).toContainText('web1');
+});
+
+test('a job whose link is lost says what becomes of it and when it is tried again', async ({ page }) => {
+  await open(page);
+  await choose(page, 'db1');
+  await page.getByTestId('terminal-button').click();
+  await expect(page.getByTestId('link-bar')).toContainText(/Disconnected from db1 – attempt 3, (next try in \d+ s|trying now)/);
+});
+
+test('the palette finds a host; Ctrl+Enter opens a terminal on it', async ({ page }) => {
+  await open(page);
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('web2');
+  await page.keyboard.press('Enter');
+  await expect(host(page)).toHaveAttribute('data-host', 'web2');
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('bastion');
+  await page.keyboard.press('Control+Enter');
+  await expect(pane(page)).toContainText('bastion');
+  await expect(page.getByTestId('terminal')).toContainText('Ctrl+D ends');
+});
+
+test('options are resolved when they are looked at, each with its line', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web1');
+  await page.getByText('Effective options').click();
+  await expect(page.getByTestId('host-options')).toContainText(/proxyjump\s*bastion .*config:16/);
+  await expect(page.getByTestId('host-options')).toContainText('Differs from ssh');
+  await expect(page.getByTestId('host-options')).not.toContainText('serveraliveinterval');
+  await page.getByRole('button', { name: 'With defaults' }).click();
+  await expect(page.getByTestId('host-options')).toContainText('serveraliveinterval');
+});
+
+test('without hosts the window says where it looked', async ({ page }) => {
+  await open(page, '?fake=empty');
+  await expect(page.getByText('/home/ada/.ssh/config', { exact: true })).toBeVisible();
+  await expect(row(page, 'zeta')).toBeVisible();
+});
+
+test('the narrowest window shows a host without cutting its acts', async ({ page }) => {
+  await page.setViewportSize({ width: 720, height: 480 });
+  await open(page);
+  await choose(page, 'web1');
+  for (const id of ['disconnect-button', 'terminal-button']) await expect(page.getByTestId(id)).toBeInViewport({ ratio: 1 });
+  expect(await host(page).evaluate((node) => node.scrollWidth - node.clientWidth)).toBeLessThanOrEqual(0);
+});
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`hosts and questions are accessible in ${scheme} colours`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await open(page);
+    await choose(page, 'web1');
+    await page.getByTestId('sources-button').click();
+    await expect(page.getByTestId('log-row').first()).toBeVisible();
+    await page.getByText('Effective options').click();
+    await expect(page.getByTestId('host-options')).toContainText('proxyjump');
+    await axe(page);
+    await choose(page, 'queue-eu-west-1.internal');
+    await axe(page);
+    await choose(page, 'db1');
+    await page.getByTestId('terminal-button').click();
+    await expect(page.getByTestId('link-bar')).toBeVisible();
+    await axe(page);
+    await choose(page, 'web2');
+    await page.getByTestId('connect-button').click();
+    await expect(prompt(page)).toBeVisible();
+    await axe(page);
+    await page.keyboard.press('Escape');
+    await choose(page, 'pi');
+    await page.getByTestId('connect-button').click();
+    await expect(page.getByLabel('Password', { exact: true })).toBeVisible();
+    await axe(page);
+  });
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { age, hopName, hostColour, known, latency, retry, sameFingerprint, standing, statusWord, written } from './format.hosts';
+import type { Host, HostState } from './types';
+
+const at = Date.UTC(2026, 10, 23, 12);
+const state = (over: Partial<HostState> = {}): HostState => ({
+  destination: { alias: 'web1' }, status: 'connected', since: new Date(at - 190_000).toISOString(), latency_ms: 12.4, attempt: 0, next: '0001-01-01T00:00:00Z', error: '', hint: '', steps: [], hops: [],
+  engine: '', connections: 1, sessions: 0, max_sessions: 0, server: '', host_key: '', kex: '', cipher: '', mac: '', ...over,
+});
+const host = (over: Partial<Host> = {}): Host => ({
+  name: 'web1', local: false, environment: '', address: '10.0.0.1', user: '', port: 0, tags: [], origins: [], conflicts: [], destination: { alias: 'web1' }, state: state(), ...over,
+});
+
+describe('how a host stands', () => {
+  it.each([
+    [host(), 'connected 12 ms · 3 m'],
+    [host({ state: state({ latency_ms: 0 }) }), 'connected · 3 m'],
+    [host({ state: state({ status: 'unknown', since: '0001-01-01T00:00:00Z' }) }), 'not connected'],
+    [host({ state: state({ status: 'auth-failed' }) }), 'log-in refused · 3 m'],
+    [host({ local: true }), 'this machine'],
+  ])('says it in words %#', (given, want) => expect(standing(given, at)).toBe(want));
+
+  it('tells the next try of a lost connection', () => {
+    expect(retry(state({ attempt: 3, next: new Date(at + 3200).toISOString() }), at)).toBe('attempt 3, next try in 4 s');
+    expect(retry(state({ attempt: 1, next: '0001-01-01T00:00:00Z' }), at)).toBe('attempt 1, trying now');
+  });
+
+  it('knows the zero time of Go for what it is', () => {
+    expect(known('0001-01-01T00:00:00Z')).toBeNull();
+    expect(known('')).toBeNull();
+    expect(known('2026-11-23T12:00:00Z')).toBe(at);
+  });
+
+  it('keeps ages and latencies short', () => {
+    expect([0, 61_000, 7_200_000, 200_000_000].map(age)).toEqual(['0 s', '1 m', '2 h', '2 d']);
+    expect([0, 0.4, 12.6].map(latency)).toEqual(['', '< 1 ms', '13 ms']);
+  });
+
+  it('has a word for what a newer Go may say', () => expect(statusWord('resting' as never)).toBe('resting'));
+});
+
+it('writes an address as it stands in the files, brackets and hostile characters included', () => {
+  expect(written(host())).toBe('10.0.0.1');
+  expect(written(host({ user: 'deploy', port: 2222 }))).toBe('deploy@10.0.0.1:2222');
+  expect(written(host({ address: 'fe80::1', port: 22 }))).toBe('[fe80::1]:22');
+  expect(written(host({ address: 'a\u202eb' }))).toBe('a⟨202E⟩b');
+});
+
+it('names who asks', () => {
+  expect(hopName({ host: 'web1', name: 'bastion', user: '', addr: '', number: 1, of: 2 })).toBe('bastion, 1 of 2 on the way to web1');
+  expect(hopName({ host: 'web1', name: 'web1', user: '', addr: '', number: 2, of: 2 })).toBe('web1');
+});
+
+it('a host has one colour, and many hosts have all of them', () => {
+  expect(hostColour('web1')).toBe(hostColour('web1'));
+  expect(new Set(Array.from({ length: 60 }, (_, i) => hostColour(`web${i}`))).size).toBe(8);
+});
+
+describe('comparing fingerprints', () => {
+  const shown = 'SHA256:uNiVztksCsDhcc0u9e8BrwQrGr6pKoC8TkVWx6nTqhM';
+  it.each([
+    ['', null],
+    [shown, true],
+    ['uNiVztksCsDhcc0u9e8BrwQrGr6pKoC8TkVWx6nTqhM=', true],
+    [`256 ${shown} root@web1 (ED25519)\n`, true],
+    [shown.toLowerCase(), false],
+    [shown.slice(0, -1), false],
+    ['SHA256:', false],
+  ])('%j is %j', (pasted, want) => expect(sameFingerprint(shown, pasted)).toBe(want));
+  it('nothing is the same as a missing fingerprint', () => expect(sameFingerprint('', 'SHA256: x')).toBe(false));
+});
