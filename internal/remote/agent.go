@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -75,6 +76,9 @@ func (c *agentClient) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, agentAnswer)
 	defer cancel()
 	conn, err := dialAgent(ctx, c.address)
+	if errors.Is(err, fs.ErrNotExist) && c.address == defaultAgent {
+		return nil, fmt.Errorf("%w: %s is not there", errNoAgent, c.address) // nobody asked for one
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reach the agent (%s): %w", c.why, err)
 	}
@@ -117,7 +121,7 @@ func (c *agentClient) list(ctx context.Context) ([]agentKey, error) {
 		}
 		for _, k := range held {
 			if pub, err := ssh.ParsePublicKey(k.Blob); err == nil {
-				keys = append(keys, agentKey{pub, printable(k.Comment)})
+				keys = append(keys, agentKey{pub, oneLine(k.Comment)})
 			}
 		}
 		return nil

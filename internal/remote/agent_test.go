@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	"vmorchestrator/internal/job"
 	"vmorchestrator/internal/remote/remotetest"
@@ -28,7 +29,7 @@ func TestAgent_KeysInTheOrderOfSSH(t *testing.T) {
 	t.Parallel()
 	socket := socketPath(t)
 	startAgent(t, socket)
-	held, named, file, publicOnly := keygen(t, "ed25519"), keygen(t, "rsa"), keygen(t, "ed25519"), keygen(t, "ecdsa")
+	held, named, publicOnly := keygen(t, "ed25519"), keygen(t, "rsa"), keygen(t, "ecdsa")
 	certified := keygen(t, "ed25519")
 	certify(t, certified)
 	sshAdd(t, socket, "-q", held, named, publicOnly)
@@ -39,7 +40,7 @@ func TestAgent_KeysInTheOrderOfSSH(t *testing.T) {
 	for _, only := range []string{"no", "yes"} {
 		options := map[string][]string{
 			"IdentityAgent": {socket}, "IdentitiesOnly": {only},
-			"IdentityFile": {file, certified, named, publicOnly + ".pub"}, "CertificateFile": {certified + "-cert.pub"},
+			"IdentityFile": {certified, named, publicOnly + ".pub"}, "CertificateFile": {certified + "-cert.pub"},
 		}
 		d.shown = nil
 		config := "Host web1\n\tUser deploy\n\tStrictHostKeyChecking no\n\tUserKnownHostsFile /dev/null\n\tBatchMode yes\n"
@@ -64,11 +65,25 @@ func TestAgent_KeysInTheOrderOfSSH(t *testing.T) {
 		}
 
 		d.shown = nil
-		memory := newAuthMemory()
-		steps, _ := d.enter(t, visitor{options: options, memory: memory, prepare: func(a *auth) { a.refused = -3 }}) // as many as ssh offers
+		steps, _ := d.enter(t, visitor{options: options})
 		if got := d.seen(&d.shown); !slices.Equal(got, want) {
 			t.Errorf("IdentitiesOnly %s: offered\n%s\nwant\n%s\n%s", only, strings.Join(got, "\n"), strings.Join(want, "\n"), ladder(steps))
 		}
+	}
+}
+
+func TestAgent_ItsManyKeysDoNotComeBeforeTheOneThatIsNamed(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	startAgent(t, socket)
+	for range maxOffers {
+		sshAdd(t, socket, "-q", keygen(t, "ed25519"))
+	}
+	named := keygen(t, "ed25519")
+	d := newDoor(t, ssh.ServerConfig{}, public(t, named))
+	steps, err := d.enter(t, visitor{options: map[string][]string{"IdentityAgent": {socket}, "IdentityFile": {named}}})
+	if err != nil || len(d.seen(&d.shown)) != 1 {
+		t.Errorf("%v\n%s", err, ladder(steps))
 	}
 }
 
@@ -166,7 +181,7 @@ func TestAgent_KeysAreAddedAsConfigured(t *testing.T) {
 	t.Parallel()
 	key := keygen(t, "ed25519", "-N", "correct horse", "-a", "4")
 	d := newDoor(t, ssh.ServerConfig{}, public(t, key))
-	for value, added := range map[string]bool{"true": true, "yes": true, "confirm": true, "ask": true, "1h30m": true, "confirm 600": true, "false": false, "nonsense": false} {
+	for value, added := range map[string]bool{"true": true, "ask": true, "1h30m": true, "confirm 600": true, "false": false} {
 		socket := socketPath(t)
 		startAgent(t, socket)
 		q := &asked{answers: []string{"correct horse"}}
@@ -298,5 +313,46 @@ func TestForward_OnlyWhereItIsConfigured(t *testing.T) {
 		}
 		client.Close()
 		f.wait()
+	}
+}
+
+// sshd itself, and its own words.
+func TestLogIn_ToARealServer(t *testing.T) {
+	t.Parallel()
+	s := remotetest.Start(t, remotetest.Config{Options: []string{"MaxAuthTries 3"}})
+	var wrong []string
+	for range 4 {
+		wrong = append(wrong, "IdentityFile "+keygen(t, "ed25519"))
+	}
+	enter := func(lines ...string) ([]Step, error) {
+		o := s.Options("web1", append(lines, "IdentityAgent none")...)
+		a := newAuth(t.Context(), o, Hop{Host: "web1", Name: "web1", User: o.User, Addr: s.Addr, Number: 1, Of: 1}, Prompts{}, nil)
+		defer a.close()
+		conn, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		check, err := knownhosts.New(s.KnownHosts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, _, err = ssh.NewClientConn(a.watch(conn), s.Addr, &ssh.ClientConfig{
+			User: o.User, AuthCallback: a.next, HostKeyCallback: check, HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+		})
+		err = a.explain(err)
+		return a.steps(), err
+	}
+	steps, err := enter()
+	if err != nil || !has(steps, true, "publickey", s.Key) {
+		t.Errorf("with the right key: %v\n%s", err, ladder(steps))
+	}
+	steps, err = enter(wrong[:2]...)
+	if err == nil || !strings.Contains(err.Error(), "the server takes") {
+		t.Errorf("with wrong keys: %v\n%s", err, ladder(steps))
+	}
+	steps, err = enter(wrong...)
+	if err == nil || !strings.Contains(err.Error(), "Too many authentication failures") || !strings.Contains(job.HintOf(err), "IdentitiesOnly") {
+		t.Errorf("with too many: %v, hint %q\n%s", err, job.HintOf(err), ladder(steps))
 	}
 }

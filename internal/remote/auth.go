@@ -250,7 +250,7 @@ func (a *auth) keep(p *attempt) {
 	switch {
 	case p.offer != nil:
 		p.offer.key.took = true
-		a.memory.keyWorked(a.hop, ssh.FingerprintSHA256(p.offer.key.pub))
+		a.memory.keyWorked(a.hop, fingerprint(p.offer.key.pub))
 	case p.what == "password":
 		a.memory.passwordWorked(a.hop, p.password)
 	}
@@ -280,7 +280,7 @@ func (a *auth) wait() func() {
 	return func() { a.waits(false) }
 }
 
-// prompts is how often the operator is asked for the same thing.
+// maxTries is how often the operator is asked for the same thing.
 func (a *auth) maxTries() int {
 	if n, err := strconv.Atoi(a.o.Get("NumberOfPasswordPrompts")); err == nil && n >= 0 {
 		return n

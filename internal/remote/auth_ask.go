@@ -87,7 +87,7 @@ func (a *auth) answers(round int, title, instruction string, prompts []string, e
 	if round > maxRounds || len(prompts) > maxFields {
 		return nil, errors.New("the server asks without end")
 	}
-	title, instruction = printable(title), printable(instruction)
+	title, instruction = plainText(title), plainText(instruction)
 	if len(prompts) == 0 { // RFC 4256, 3.4: it only wants to say something
 		if text := strings.TrimSpace(title + "\n" + instruction); text != "" && a.prompts.Banner != nil {
 			a.prompts.Banner(a.hop, text)
@@ -96,7 +96,7 @@ func (a *auth) answers(round int, title, instruction string, prompts []string, e
 	}
 	q := ChallengeQuestion{Hop: a.hop, Name: title, Instruction: instruction, Try: a.tries["keyboard-interactive"]}
 	for i, prompt := range prompts {
-		q.Fields = append(q.Fields, Field{Prompt: printable(prompt), Echo: echos[i]})
+		q.Fields = append(q.Fields, Field{Prompt: plainText(prompt), Echo: echos[i]})
 	}
 	defer a.wait()()
 	if a.ctx.Err() != nil {
@@ -135,9 +135,9 @@ func (a *auth) settleAnswer(p *attempt) {
 	}
 }
 
-// printable is the text of a server without what could move a cursor or hide
+// plainText is the text of a server without what could move a cursor or hide
 // something, and not longer than anybody reads.
-func printable(s string) string {
+func plainText(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText]
 	}
@@ -151,3 +151,6 @@ func printable(s string) string {
 		return r
 	}, s)
 }
+
+// oneLine is plainText that stands in a step.
+func oneLine(s string) string { return strings.Join(strings.Fields(plainText(s)), " ") }

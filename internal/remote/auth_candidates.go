@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,14 +22,15 @@ var builtInKeys = []string{"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "i
 
 // candidates are the keys to be offered, in this order: certificates, keys of the
 // agent that IdentityFile names, its other keys unless IdentitiesOnly, and keys
-// that are only in files. One that this machine took before goes first, and a
-// certificate that is not valid now goes last.
+// that are only in files: as ssh does. One that this machine took before goes
+// first, and a certificate that is not valid now goes last. When the server would
+// not hear us out, those that somebody named for it go before those that nobody did.
 func (a *auth) candidates() []*candidate {
 	held := a.held()
 	files := a.files()
 	all := a.certificates(held, files)
 
-	var others []*candidate
+	var others []*candidate // keys of the agent that nobody named
 	for _, k := range held {
 		c := &candidate{pub: k.pub, agent: k.pub, label: label(k.pub, "agent, "+k.comment)}
 		named := slices.IndexFunc(files, func(f *keyFile) bool { return same(f.pub, k.pub) })
@@ -37,6 +39,7 @@ func (a *auth) candidates() []*candidate {
 		case named >= 0:
 			all = append(all, c)
 		case !a.o.Yes("IdentitiesOnly"):
+			c.unnamed = true
 			others = append(others, c)
 		}
 	}
@@ -59,7 +62,7 @@ func (a *auth) held() []agentKey {
 	keys, err := a.agent.list(a.ctx)
 	switch {
 	case errors.Is(err, errNoAgent):
-		a.step(false, "agent", "not asked: %s", a.agent.why)
+		a.step(false, "agent", "%v", err)
 		a.advice[adviceAgent] = a.agent.why
 	case err != nil:
 		a.step(false, "agent", "%v", err)
@@ -152,19 +155,27 @@ func (a *auth) arrange(all []*candidate) []*candidate {
 		}
 		kept = append(kept, c)
 	}
-	slices.SortStableFunc(kept, func(x, y *candidate) int { return rank(x, worked) - rank(y, worked) })
+	many := len(kept) > maxOffers
+	rank := func(c *candidate) int {
+		switch {
+		case expired(c.pub):
+			return 3
+		case c.pub != nil && worked == fingerprint(c.pub):
+			return 0
+		case c.unnamed && many:
+			return 2
+		default:
+			return 1
+		}
+	}
+	slices.SortStableFunc(kept, func(x, y *candidate) int { return rank(x) - rank(y) })
 	return kept
 }
 
-func rank(c *candidate, worked string) int {
-	switch {
-	case c.pub != nil && worked == ssh.FingerprintSHA256(c.pub) && !expired(c.pub):
-		return 0
-	case expired(c.pub):
-		return 2
-	default:
-		return 1
-	}
+// fingerprint tells a certificate from its key, which have the same one for ssh.
+func fingerprint(pub ssh.PublicKey) string {
+	sum := sha256.Sum256(pub.Marshal())
+	return string(sum[:])
 }
 
 // expired reports whether a certificate is not valid at this moment, by our clock.
@@ -201,7 +212,7 @@ func label(pub ssh.PublicKey, from string) string {
 	if !ok {
 		return fmt.Sprintf("%s %s (%s)", pub.Type(), ssh.FingerprintSHA256(pub), from)
 	}
-	l := fmt.Sprintf("certificate %q of %s %s (%s)", printable(cert.KeyId), cert.Key.Type(), ssh.FingerprintSHA256(cert.Key), from)
+	l := fmt.Sprintf("certificate %q of %s %s (%s)", oneLine(cert.KeyId), cert.Key.Type(), ssh.FingerprintSHA256(cert.Key), from)
 	if expired(cert) {
 		l += ", which is valid only " + validity(cert) + ","
 	}

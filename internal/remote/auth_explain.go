@@ -113,7 +113,7 @@ func disconnected(err error) string {
 		return ""
 	}
 	_, text, _ = strings.Cut(text, ": ")
-	return printable(strings.Trim(text, `"`))
+	return oneLine(strings.Trim(text, `"`))
 }
 
 // unsupported notes the methods of the server that nobody tried: if it wants
@@ -129,7 +129,7 @@ func (a *auth) unsupported() {
 }
 
 // methods are those the server takes, as it calls them.
-func (a *auth) methods() string { return printable(strings.Join(a.allowed, ", ")) }
+func (a *auth) methods() string { return oneLine(strings.Join(a.allowed, ", ")) }
 
 func (a *auth) first() advice {
 	for of := advice(0); of < adviceLast; of++ {

@@ -22,6 +22,8 @@ type candidate struct {
 	agent ssh.PublicKey // what the agent knows the key as
 	cert  *ssh.Certificate
 
+	unnamed bool // it is in the agent, and no IdentityFile names it
+
 	tried bool
 	took  bool // the server was content with it
 }

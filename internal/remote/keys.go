@@ -131,7 +131,7 @@ func (k *keyFile) parseHeader(b []byte) bool {
 	}
 	switch {
 	case h.Cipher != "aes256-ctr" && h.Cipher != "aes256-cbc":
-		k.cannot(fmt.Sprintf("its cipher (%s) is known only to ssh; load it in ssh-agent", printable(h.Cipher)))
+		k.cannot(fmt.Sprintf("its cipher (%s) is known only to ssh; load it in ssh-agent", oneLine(h.Cipher)))
 	case ssh.Unmarshal([]byte(h.KDFOptions), &kdf) != nil || kdf.Rounds > maxKDFRounds:
 		k.cannot("its passphrase takes too many rounds; load it in ssh-agent")
 	default:
