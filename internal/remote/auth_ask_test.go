@@ -268,7 +268,7 @@ func TestSteps_OfSeveralFactors(t *testing.T) {
 	}
 	then := func(next ssh.ServerAuthCallbacks, key ssh.PublicKey) func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
 		return func(_ ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
-			if !same(k, key) {
+			if !sameKey(k, key) {
 				return nil, errors.New("no")
 			}
 			return nil, &ssh.PartialSuccessError{Next: next}

@@ -32,10 +32,10 @@ func (a *auth) candidates() []*candidate {
 
 	var others []*candidate // keys of the agent that nobody named
 	for _, k := range held {
-		c := &candidate{pub: k.pub, agent: k.pub, label: label(k.pub, "agent, "+k.comment)}
-		named := slices.IndexFunc(files, func(f *keyFile) bool { return same(f.pub, k.pub) })
+		c := &candidate{pub: k.pub, agent: k.pub, label: keyLabel(k.pub, "agent, "+k.comment)}
+		named := slices.IndexFunc(files, func(f *keyFile) bool { return sameKey(f.pub, k.pub) })
 		switch {
-		case slices.ContainsFunc(all, func(b *candidate) bool { return same(b.pub, k.pub) }):
+		case slices.ContainsFunc(all, func(b *candidate) bool { return sameKey(b.pub, k.pub) }):
 		case named >= 0:
 			all = append(all, c)
 		case !a.o.Yes("IdentitiesOnly"):
@@ -45,13 +45,13 @@ func (a *auth) candidates() []*candidate {
 	}
 	all = append(all, others...)
 	for _, f := range files {
-		switch inAgent := slices.ContainsFunc(held, func(k agentKey) bool { return same(k.pub, f.pub) }); {
+		switch inAgent := slices.ContainsFunc(held, func(k agentKey) bool { return sameKey(k.pub, f.pub) }); {
 		case inAgent:
 		case f.problem != "":
 			a.step(false, "publickey", "%s: %s", f.path, f.problem)
 			a.advice[f.advice] = f.path
 		default:
-			all = append(all, &candidate{pub: f.pub, file: f, label: label(f.pub, f.path)})
+			all = append(all, &candidate{pub: f.pub, file: f, label: keyLabel(f.pub, f.path)})
 		}
 	}
 	return a.arrange(all)
@@ -87,7 +87,7 @@ func (a *auth) files() []*keyFile {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && slices.Contains(builtInKeys, filepath.Base(path)):
 		case err != nil:
-			a.step(false, "publickey", "%s cannot be read: %v", path, reason(err))
+			a.step(false, "publickey", "%s cannot be read: %v", path, osReason(err))
 		case !slices.ContainsFunc(files, func(g *keyFile) bool { return g.sum == f.sum }):
 			files = append(files, f)
 		}
@@ -95,8 +95,8 @@ func (a *auth) files() []*keyFile {
 	return files
 }
 
-// reason is what the system says, without the path that stands before it anyway.
-func reason(err error) error {
+// osReason is what the system says, without the path that stands before it anyway.
+func osReason(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return p.Err
@@ -124,14 +124,14 @@ func (a *auth) certificates(held []agentKey, files []*keyFile) []*candidate {
 			}
 			continue
 		}
-		c := &candidate{pub: cert, cert: cert, label: label(cert, path)}
+		c := &candidate{pub: cert, cert: cert, label: keyLabel(cert, path)}
 		for _, k := range held {
-			if same(k.pub, cert) || c.agent == nil && same(k.pub, cert.Key) {
+			if sameKey(k.pub, cert) || c.agent == nil && sameKey(k.pub, cert.Key) {
 				c.agent = k.pub
 			}
 		}
 		if c.agent == nil {
-			i := slices.IndexFunc(files, func(f *keyFile) bool { return f.problem == "" && same(f.pub, cert.Key) })
+			i := slices.IndexFunc(files, func(f *keyFile) bool { return f.problem == "" && sameKey(f.pub, cert.Key) })
 			if i < 0 {
 				a.step(false, "publickey", "%s not offered: its private key is neither in the agent nor in an IdentityFile", c.label)
 				continue
@@ -197,13 +197,13 @@ func rsaSize(pub ssh.PublicKey) int {
 	return 0
 }
 
-// same reports whether two keys, or two certificates, are one.
-func same(x, y ssh.PublicKey) bool {
+// sameKey reports whether two keys, or two certificates, are one.
+func sameKey(x, y ssh.PublicKey) bool {
 	return x != nil && y != nil && bytes.Equal(x.Marshal(), y.Marshal())
 }
 
-// label is how a key is called in steps: as ssh -v does.
-func label(pub ssh.PublicKey, from string) string {
+// keyLabel is how a key is called in steps: as ssh -v does.
+func keyLabel(pub ssh.PublicKey, from string) string {
 	from = strings.TrimSuffix(from, ", ")
 	if pub == nil {
 		return from

@@ -100,7 +100,7 @@ func (d *door) keys(takes ...ssh.PublicKey) func(ssh.ConnMetadata, ssh.PublicKey
 	return func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		d.note(&d.shown, ssh.FingerprintSHA256(key)+certMark(key))
 		for _, k := range takes {
-			if same(k, key) {
+			if sameKey(k, key) {
 				return nil, nil
 			}
 		}

@@ -204,7 +204,7 @@ func (a *auth) reveal(k *candidate) bool {
 		var signer ssh.Signer
 		if signer, err = ssh.NewSignerFromKey(key); err == nil {
 			k.pub = signer.PublicKey()
-			k.label = label(k.pub, k.file.path)
+			k.label = keyLabel(k.pub, k.file.path)
 			return true
 		}
 	}

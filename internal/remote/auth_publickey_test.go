@@ -332,7 +332,7 @@ func certify(t *testing.T, key string, args ...string) ssh.PublicKey {
 
 // takesCertificates is a PublicKeyCallback for one CA.
 func takesCertificates(d *door, ca ssh.PublicKey) func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
-	checker := ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return same(k, ca) }}
+	checker := ssh.CertChecker{IsUserAuthority: func(k ssh.PublicKey) bool { return sameKey(k, ca) }}
 	return func(c ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		d.note(&d.shown, ssh.FingerprintSHA256(key)+certMark(key))
 		return checker.Authenticate(c, key)
