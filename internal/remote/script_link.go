@@ -1,0 +1,133 @@
+package remote
+
+import (
+	"fmt"
+	"strings"
+
+	"vmorchestrator/internal/job"
+)
+
+// watchScript ends a run when the connection has gone. $1 is the command, $2 the
+// run, $3 the process of sshd that serves the connection. The end of the input
+// is what tells at once, if there is an input to look at; but a client may also
+// end the input and stay, so it is the end of sshd that decides.
+const watchScript = endFunc + `trap '' HUP INT QUIT TSTP
+while read -r x; do :; done
+exec </dev/null
+while vmo_there "$1"; do
+vmo_there "$3" || { vmo_r=$1 vmo_id=$2 vmo_s=0; vmo_end TERM 20 KILL 20; exit; }
+sleep 1
+done`
+
+// watch starts what ends the run when the connection has gone. It has nothing of
+// the command's open, so that it does not delay the news of its end.
+func (l launch) watch() string {
+	if l.Link != job.LinkStop {
+		return ""
+	}
+	start := "VMO_RUN= /bin/sh -c " + word(watchScript) + " vmo-watch $$ " + string(l.ID) + " $PPID >/dev/null 2>&1 "
+	if l.TTY || l.Input {
+		return start + "</dev/null &\n"
+	}
+	return "exec 3<&0 </dev/null\n" + start + "<&3 3<&- &\nexec 3<&-\n"
+}
+
+// keepBegin makes the folder of what is kept, before anything of the environment
+// is changed. Nobody else may read it.
+const keepBegin = `vmo_k=$HOME/.cache/vmo/runs/$VMO_RUN vmo_u=$(umask) vmo_p=$PATH vmo_s=$(command -v setsid)
+umask 077
+mkdir -p "$vmo_k" && : >"$vmo_k/out" && : >"$vmo_k/err" || {
+printf 'vmo: the output cannot be kept in %s\n' "$vmo_k" >&2
+exit 125; }
+umask "$vmo_u"
+`
+
+// keepScript is who stays with the command, in a session of its own: it takes
+// leave of whoever started it, and writes down how the command ended. Signals
+// are for the command; it only survives them to tell. $1 is the folder, $2 the
+// PATH, and the command follows.
+const keepScript = headerFunc + `vmo_k=$1 vmo_p=$2; shift 2
+vmo_header | tee "$vmo_k/pid"
+exec </dev/null >/dev/null 2>&1
+kill -KILL $PPID
+trap : HUP INT QUIT TERM
+( exec "$@" ) >>"$vmo_k/out" 2>>"$vmo_k/err"
+vmo_x=$?; [ $vmo_x -le 255 ] || vmo_x=$((vmo_x - 128))
+PATH=$vmo_p; export PATH
+echo $vmo_x >"$vmo_k/rc.tmp" && mv -f "$vmo_k/rc.tmp" "$vmo_k/rc"`
+
+// keep starts the command detached. Not in the background: there a shell has its
+// commands ignore SIGINT. So it runs in the foreground of a shell that it ends as
+// soon as it runs.
+func keep(argv []string) string {
+	return "exec 2>/dev/null\n( $vmo_s /bin/sh -c " + word(keepScript) + ` vmo-keep "$vmo_k" "$vmo_p" ` + words(argv) + "; : )\nexit 0"
+}
+
+// keptBegin finds what is kept of the run $1, and prints its header on both
+// outputs: whatever the login shell printed by itself is before it, and does not
+// count.
+const keptBegin = `d=$HOME/.cache/vmo/runs/$1
+[ -r "$d/pid" ] || { printf 'vmo: nothing is kept of the run %s\n' "$1" >&2; exit 125; }
+read -r h v p x <"$d/pid"
+cat "$d/pid"; cat "$d/pid" >&2
+`
+
+// readLine prints what a run that is kept has printed and prints, from these
+// offsets on, until it has ended or the connection has. Then [finishLine] has the
+// rest. Both outputs begin with the header, to which no offset counts.
+func readLine(id job.ID, out, errs uint64) string {
+	return call(endFunc+keptBegin+`tail -c +"$2" -f "$d/out" 2>/dev/null & a=$!
+tail -c +"$3" -f "$d/err" >&2 2>/dev/null & b=$!
+exec 2>/dev/null
+while [ ! -e "$d/rc" ] && vmo_there "$p" && kill -0 $a && kill -0 $b && vmo_there $PPID; do sleep 0.2 || sleep 1; done
+kill $a $b
+wait
+exit 0`, id, out+1, errs+1)
+}
+
+// finishLine prints what is kept of a run from these offsets on, once, and exits
+// with the run's exit status: 128 more than the signal if one ended it, and 125 if
+// nobody could write it down. See [aliveLine] for a clear answer to that.
+func finishLine(id job.ID, out, errs uint64) string {
+	return call(keptBegin+`tail -c +"$2" "$d/out"; tail -c +"$3" "$d/err" >&2
+x=125; [ ! -r "$d/rc" ] || read -r x <"$d/rc"
+exit "$x"`, id, out+1, errs+1)
+}
+
+// removeLine removes what is kept of a run.
+func removeLine(id job.ID) string {
+	return call(`rm -rf -- "$HOME/.cache/vmo/runs/$1"`, id)
+}
+
+// aliveLine prints what is there of a run; [parseAlive] reads it.
+func aliveLine(id job.ID) string {
+	return call(endFunc+`d=$HOME/.cache/vmo/runs/$1; p=0 k=no x=-; vmo_a=
+if [ -r "$d/pid" ]; then k=yes; read -r h v p g s t <"$d/pid"; [ ! -r "$d/rc" ] || read -r x <"$d/rc"; fi
+vmo_r=${p:-0} vmo_id=$1 vmo_s=${t:-0}
+set -- $1 "$vmo_r" $(vmo_list 2>/dev/null)
+printf '\036vmo-alive %s %s %s %s %s\n' "$1" "$2" $(($# - 2)) "$k" "$x"`, id)
+}
+
+// alive is what is there of a run on its host.
+type alive struct {
+	PID       int  // of the process that leads it; zero if that is not known there
+	Processes int  // how many there are
+	Kept      bool // its output is
+	Ended     bool // and its exit status, Code
+	Code      int
+}
+
+// parseAlive reads what aliveLine prints.
+func parseAlive(id job.ID, text string) (a alive, ok bool) {
+	_, text, _ = strings.Cut(text, "\036vmo-alive "+string(id)+" ")
+	line, _, ended := strings.Cut(text, "\n")
+	var kept, code string
+	if _, err := fmt.Sscan(line, &a.PID, &a.Processes, &kept, &code); err != nil || !ended {
+		return alive{}, false
+	}
+	a.Kept = kept == "yes"
+	if _, err := fmt.Sscan(code, &a.Code); err == nil {
+		a.Ended = true
+	}
+	return a, true
+}
