@@ -42,7 +42,10 @@ func (s *stream) dockerSaid(words []string) {
 			m := *s.mark
 			s.timed.resume = &m
 		} else {
-			*s.mark = Mark{Container: id}
+			if *s.mark = (Mark{Container: id}); s.tracker.options.Lines == 0 && p.Container == id && s.timed.since > 0 {
+				// More was asked for than this stream had before the tail began.
+				s.timed.resume = &Mark{Time: time.Unix(p.Begun, 0)}
+			}
 		}
 		if !s.main {
 			return

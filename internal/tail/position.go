@@ -34,9 +34,10 @@ type Mark struct {
 	Bytes     int64     `json:"bytes"`
 }
 
-// margin is how much more is asked for than is needed: what was written to stderr
-// may have been overtaken by what was written to stdout later.
-const margin = 5 * time.Second
+// margin is how much more is asked for than is needed. Of the two streams one may
+// be ahead of the other by what is on its way when a connection is lost; on a slow
+// one that is the server's whole window.
+const margin = time.Minute
 
 // dockerSince is the container to go on with, and from which second on its log is
 // needed again. Both are empty when nothing is lost by beginning anew.
