@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,7 +103,7 @@ func (k *hopKeys) check(_ string, addr net.Addr, key ssh.PublicKey) error {
 	k.mu.Lock()
 	before := k.accepted
 	k.mu.Unlock()
-	if before != nil && bytes.Equal(before.Marshal(), key.Marshal()) {
+	if sameKey(before, key) {
 		return nil
 	}
 	if err := k.decide(addr, key); err != nil {
