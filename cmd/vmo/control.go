@@ -20,6 +20,9 @@ const cancelLimit = 30 * time.Second
 func (c *cli) cancelCommand() *cobra.Command {
 	var force bool
 	cmd := c.reading("cancel", "Stop a job, from any process", func(ctx context.Context, e *engine.Engine, j job.Job) error {
+		if j.State == job.Lost && j.Host != "" {
+			return c.endLeft(ctx, e, j, force)
+		}
 		if err := e.Cancel(ctx, j.ID, force); err != nil {
 			if errors.Is(err, job.ErrFinished) {
 				return job.WithHint(fmt.Errorf("job %s has already ended: %s", j.ID, j.State), "See what it did with: vmo show "+string(j.ID))
@@ -41,9 +44,28 @@ func (c *cli) cancelCommand() *cobra.Command {
 		}
 		return nil
 	})
-	cmd.Long = "Stop a job of this or any other process: interrupt, terminate after 5 s, kill after\n5 s more, with everything it started. Prints how it ended; what could not be ended is named."
+	cmd.Long = "Stop a job of this or any other process: interrupt, terminate after 5 s, kill after\n5 s more, with everything it started. Prints how it ended; what could not be ended is named.\nOf a lost job it ends what is left on its host."
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "kill at once")
 	return cmd
+}
+
+// endLeft ends what a lost job has left on its host.
+func (c *cli) endLeft(ctx context.Context, e *engine.Engine, j job.Job, force bool) error {
+	found, left, err := e.EndLeft(ctx, j, force)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return printJSON(map[string]any{"id": j.ID, "host": j.Host, "found": found, "left": left})
+	}
+	fmt.Printf("%s lost; %d of its processes were found on %s, %d are left\n", j.ID, found, visible(j.Host), len(left))
+	for _, s := range left {
+		fmt.Fprintf(os.Stderr, "vmo: process %d (%s): %s\n", s.PID, visible(s.Command), visible(s.Why))
+	}
+	if len(left) > 0 {
+		return exitCode(1)
+	}
+	return nil
 }
 
 func (c *cli) unrecordedCommand() *cobra.Command {

@@ -20,6 +20,9 @@ import (
 type place struct {
 	project string
 	dir     string
+	hosts   []string // of --on; none: this machine
+	there   string   // of --dir, the folder on those
+	lost    string   // of --if-lost
 	tty     bool
 	timeout time.Duration
 }
@@ -27,12 +30,29 @@ type place struct {
 func (p *place) flags(cmd *cobra.Command) {
 	p.folder(cmd)
 	cmd.Flags().BoolVarP(&p.tty, "tty", "t", false, "run it in a terminal of its own")
+	cmd.Flags().StringVar(&p.lost, "if-lost", "", "what happens to it when the connection is lost: keep (its output is kept there and fetched later) or stop (it is ended there); else it is lost")
 	cmd.Flags().DurationVar(&p.timeout, "timeout", 0, "stop it after this long, such as 90s or 10m")
 }
 
 func (p *place) folder(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&p.project, "project", "p", "", "project, by its alias (see vmo projects)")
-	cmd.Flags().StringVarP(&p.dir, "directory", "C", "", "folder (default: the current one)")
+	cmd.Flags().StringVarP(&p.dir, "directory", "C", "", "folder on this machine (default: the current one)")
+	cmd.Flags().StringSliceVar(&p.hosts, "on", nil, "hosts, separated by commas (see vmo hosts); also env:NAME and tag:NAME")
+	cmd.Flags().StringVar(&p.there, "dir", "", "folder on those hosts (default: the home directory)")
+}
+
+// launch is a request for a command at this place.
+func (p *place) launch(e *engine.Engine, spec job.Spec) (engine.Launch, error) {
+	if len(p.hosts) > 0 && p.dir != "" {
+		return engine.Launch{}, job.WithHint(fmt.Errorf("%w: -C is a folder of this machine", job.ErrInvalid), "Give the folder on the hosts with --dir.")
+	}
+	if len(p.hosts) == 0 && p.there != "" {
+		return engine.Launch{}, job.WithHint(fmt.Errorf("%w: --dir is a folder on other hosts, and there is no --on", job.ErrInvalid), "Give a folder of this machine with -C.")
+	}
+	var err error
+	spec.Dir, err = p.resolve(e)
+	spec.Project, spec.Timeout, spec.Link = p.project, p.timeout, job.Link(p.lost)
+	return engine.Launch{Spec: spec, Hosts: p.hosts, There: p.there}, err
 }
 
 // resolve returns the folder.
@@ -60,11 +80,11 @@ With --json its output is only recorded, and the job is printed when it has ende
 		Example: "  vmo exec -- terraform apply\n  vmo exec --timeout 10m -C ~/src/app -- go test ./...",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
-				dir, err := at.resolve(e)
+				request, err := at.launch(e, job.Spec{Argv: args, TTY: at.tty})
 				if err != nil {
 					return err
 				}
-				return c.launch(e, job.Spec{Project: at.project, Argv: args, Dir: dir, TTY: at.tty, Timeout: at.timeout})
+				return c.launch(e, request)
 			})
 		},
 	}
@@ -85,20 +105,20 @@ With --json its output is only recorded, and the job is printed when it has ende
 		Example: "  vmo run test\n  vmo run -p web deploy ENV=staging",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
-				dir, err := at.resolve(e)
-				if err != nil {
-					return err
-				}
 				argv, err := engine.MakeArgv(args[0], args[1:])
 				if err != nil {
 					return err
 				}
-				t, err := e.FindTarget(cmd.Context(), dir, args[0], trust)
+				request, err := at.launch(e, job.Spec{Target: args[0], Argv: argv})
 				if err != nil {
 					return err
 				}
-				tty := at.tty || t.Terminal() && !c.json && isTerminal(os.Stdin) && isTerminal(os.Stdout)
-				return c.launch(e, job.Spec{Project: at.project, Target: t.Name, Argv: argv, Dir: dir, TTY: tty, Timeout: at.timeout})
+				t, err := at.find(cmd.Context(), e, request, trust)
+				if err != nil {
+					return err
+				}
+				request.TTY = at.tty || len(at.hosts) < 2 && t.Terminal() && !c.json && isTerminal(os.Stdin) && isTerminal(os.Stdout)
+				return c.launch(e, request)
 			})
 		},
 	}
@@ -109,61 +129,93 @@ With --json its output is only recorded, and the job is printed when it has ende
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// launch runs one job here, from its beginning to its exit code.
-func (c *cli) launch(e *engine.Engine, spec job.Spec) error {
-	typed := spec.TTY && isTerminal(os.Stdin) && foreground(os.Stdin)
-	request := engine.Launch{Spec: spec}
-	if !typed && (!isTerminal(os.Stdin) || foreground(os.Stdin)) {
+// find makes sure that the target is there on every host before it runs on any.
+func (p *place) find(ctx context.Context, e *engine.Engine, request engine.Launch, trust bool) (engine.Target, error) {
+	if len(p.hosts) == 0 {
+		return e.FindTarget(ctx, request.Dir, request.Target, trust)
+	}
+	hosts, err := e.SelectHosts(p.hosts)
+	if err != nil {
+		return engine.Target{}, err
+	}
+	found := make([]engine.Target, len(hosts))
+	errs := make([]error, len(hosts))
+	var all sync.WaitGroup
+	for i, h := range hosts {
+		all.Go(func() {
+			if h.Local {
+				found[i], errs[i] = e.FindTarget(ctx, request.Dir, request.Target, trust)
+			} else {
+				found[i], errs[i] = e.FindRemoteTarget(ctx, h.Name, request.There, request.Target)
+			}
+		})
+	}
+	all.Wait()
+	return found[0], errors.Join(errs...)
+}
+
+// launch runs jobs, from their beginning to an exit code.
+func (c *cli) launch(e *engine.Engine, request engine.Launch) error {
+	hosts, err := e.SelectHosts(request.Hosts)
+	if len(request.Hosts) > 0 && err != nil {
+		return err
+	}
+	if len(hosts) > 1 {
+		return c.fanOut(e, request)
+	}
+	typed := request.TTY && isTerminal(os.Stdin) && foreground(os.Stdin)
+	if !typed && request.Source == "" && request.Link == job.LinkLost && (!isTerminal(os.Stdin) || foreground(os.Stdin)) {
 		request.Stdin = os.Stdin
 	}
-	if spec.TTY && isTerminal(os.Stdout) {
+	if request.TTY && isTerminal(os.Stdout) {
 		request.Size = terminalSize()
 	}
 	_, jobs, err := e.Start(request)
 	if err != nil {
 		return err
 	}
-	l := launched{cli: c, e: e, id: jobs[0].ID}
+	l := launched{cli: c, e: e, ids: []job.ID{jobs[0].ID}}
 	stop := l.signals()
 	defer stop()
 	if typed {
+		e.Ready(context.Background(), l.ids[0]) // questions of the connection come before
 		restore, err := l.terminal()
 		if err != nil {
-			return errors.Join(err, e.Cancel(context.Background(), l.id, true))
+			return errors.Join(err, e.Cancel(context.Background(), l.ids[0], true))
 		}
 		defer restore()
 	}
-	return l.show()
-}
-
-// launched is the job that this vmo runs.
-type launched struct {
-	cli *cli
-	e   *engine.Engine
-	id  job.ID
-}
-
-// show prints the record while it grows and returns the job's exit code.
-func (l launched) show() error {
-	r, err := l.e.Output(l.id)
+	ended, err := l.show(l.ids[0], printer{discard: c.json})
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	p := printer{}
-	if l.cli.json {
-		p.discard = true
+	return l.report(ended)
+}
+
+// launched are the jobs that this vmo runs.
+type launched struct {
+	cli *cli
+	e   *engine.Engine
+	ids []job.ID
+}
+
+// show prints a record while it grows and returns the job when it has ended.
+func (l launched) show(id job.ID, p printer) (job.Job, error) {
+	r, err := l.e.Output(id)
+	if err != nil {
+		return job.Job{}, err
 	}
+	defer r.Close()
 	err = r.Follow(context.Background(), 0, p.page)
+	if err == nil {
+		err = p.close()
+	}
 	if err != nil { // nobody reads our output any more, or the disk it goes to is full
-		err = errors.Join(err, l.e.Cancel(context.Background(), l.id, false))
+		err = errors.Join(err, l.e.Cancel(context.Background(), id, false))
 		err = errors.Join(err, r.Follow(context.Background(), 0, func([]job.Chunk) error { return nil }))
 	}
-	ended, wait := l.e.Wait(context.Background(), l.id)
-	if err := errors.Join(err, wait); err != nil {
-		return err
-	}
-	return l.report(ended)
+	ended, wait := l.e.Wait(context.Background(), id)
+	return ended, errors.Join(err, wait)
 }
 
 // report ends with the exit code of the job. What it prints besides goes only to
@@ -174,7 +226,7 @@ func (l launched) report(ended job.Job) error {
 			return err
 		}
 	}
-	if ended.Cause == job.CauseStart || ended.State == job.TimedOut || ended.State == job.Lost {
+	if ended.Cause == job.CauseStart || ended.Cause == job.CauseConnect || ended.State == job.TimedOut || ended.State == job.Lost {
 		fmt.Fprintln(os.Stderr, "vmo: "+visible(ended.Detail))
 	}
 	for _, s := range ended.Survivors {
@@ -206,14 +258,18 @@ func (l launched) signals() (stop func()) {
 			case <-done:
 				return
 			case s := <-caught:
-				if s != os.Interrupt {
-					_ = l.e.Cancel(context.Background(), l.id, false) // it may have ended
-					continue
+				if s == os.Interrupt {
+					interrupts++
 				}
-				if interrupts++; interrupts == 1 {
-					_ = l.e.Interrupt(l.id)
-				} else {
-					_ = l.e.Kill(l.id)
+				for _, id := range l.ids {
+					switch { // it may have ended
+					case s != os.Interrupt:
+						_ = l.e.Cancel(context.Background(), id, false)
+					case interrupts == 1:
+						_ = l.e.Interrupt(id)
+					default:
+						_ = l.e.Kill(id)
+					}
 				}
 			}
 		}
@@ -241,7 +297,7 @@ func (l launched) terminal() (restore func(), err error) {
 			case <-done:
 				return
 			case <-resized:
-				_ = l.e.Resize(l.id, terminalSize()) // it may have ended
+				_ = l.e.Resize(l.ids[0], terminalSize()) // it may have ended
 			}
 		}
 	}()
@@ -251,7 +307,7 @@ func (l launched) terminal() (restore func(), err error) {
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := os.Stdin.Read(buf)
-			if n > 0 && l.e.Input(l.id, buf[:n]) != nil || err != nil {
+			if n > 0 && l.e.Input(l.ids[0], buf[:n]) != nil || err != nil {
 				return
 			}
 		}

@@ -37,18 +37,19 @@ func run(args []string) int {
 
 // cli is one invocation.
 type cli struct {
-	dataDir string
-	json    bool
-	entered bool // the arguments made sense; errors from here on are not usage
+	dataDir   string
+	sshConfig string
+	json      bool
+	entered   bool // the arguments made sense; errors from here on are not usage
 }
 
 func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vmo",
 		Short: "Run make targets and commands as recorded jobs",
-		Long: `vmo runs make targets and commands on this machine and keeps a complete,
-replayable record of each: what was run, every byte it printed and when, and how
-it ended. The window of VM Orchestrator shows the same records.
+		Long: `vmo runs make targets and commands on this machine and, over SSH, on others, and
+keeps a complete, replayable record of each: what was run, every byte it printed
+and when, and how it ended. The window of VM Orchestrator shows the same records.
 
 A job is named by its id, by the beginning of one, or by @1 for the newest, @2
 for the one before.`,
@@ -59,10 +60,11 @@ for the one before.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.dataDir, "data-dir", "", "folder of the journal (default $VMO_DATA_DIR, else the XDG data directory)")
+	flags.StringVar(&c.sshConfig, "ssh-config", "", "read this instead of ~/.ssh/config, as ssh -F (default $VMO_SSH_CONFIG)")
 	flags.BoolVar(&c.json, "json", false, "print one JSON object a line")
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "record", Title: "Records:"}, &cobra.Group{ID: "care", Title: "Care:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"run":    {c.projectsCommand(), c.targetsCommand(), c.runCommand(), c.execCommand(), c.cancelCommand(), c.unrecordedCommand()},
+		"run":    {c.projectsCommand(), c.targetsCommand(), c.hostsCommand(), c.runCommand(), c.execCommand(), c.shellCommand(), c.tailCommand(), c.cancelCommand(), c.unrecordedCommand()},
 		"record": {c.jobsCommand(), c.showCommand(), c.replayCommand(), c.followCommand()},
 		"care":   {c.doctorCommand(), c.reindexCommand(), c.compactCommand(), c.versionCommand()},
 	} {
@@ -76,7 +78,7 @@ for the one before.`,
 
 // with opens the engine for one command and closes it again.
 func (c *cli) with(ctx context.Context, do func(*engine.Engine) error) (err error) {
-	e, err := engine.Open(ctx, engine.Config{DataDir: c.dataDir})
+	e, err := engine.Open(ctx, engine.Config{DataDir: c.dataDir, SSHConfig: c.sshConfig, Prompts: terminalPrompts()})
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,7 @@ func isolated(dir string) map[string]string {
 		"XDG_CONFIG_HOME": filepath.Join(dir, "config"),
 		"XDG_DATA_HOME":   filepath.Join(dir, "data"),
 		"VMO_DATA_DIR":    filepath.Join(dir, "journal"),
+		"VMO_SSH_CONFIG":  filepath.Join(dir, "ssh_config"),
 		"VMO_JOB":         "", "VMO_JOBS": "",
 		"GORACE": "atexit_sleep_ms=0", // else every vmo takes a second to exit
 	}

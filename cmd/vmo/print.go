@@ -2,12 +2,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -41,17 +44,32 @@ func objectsTo(w io.Writer) *json.Encoder {
 
 // printer writes pages of a record to where their streams belong.
 type printer struct {
-	discard bool // only watch
-	json    bool // one object for each chunk
-	stamped bool // each line with its time
-	damaged bool // something could not be read
+	discard bool        // only watch
+	json    bool        // one object for each chunk
+	stamped bool        // each line with its time
+	damaged bool        // something could not be read
+	host    string      // stands before each line, which is then printed whole
+	lock    *sync.Mutex // of what several printers print to; nil: there is one
 
 	out, err stream
+}
+
+// close prints what is left of lines that had no end.
+func (p *printer) close() error {
+	if p.lock != nil {
+		p.lock.Lock()
+		defer p.lock.Unlock()
+	}
+	return errors.Join(p.out.close(), p.err.close())
 }
 
 // page writes one page. Bytes are written as they are, and what belongs to one
 // stream at once: a million chunks of a byte are not a million writes.
 func (p *printer) page(chunks []job.Chunk) error {
+	if p.lock != nil {
+		p.lock.Lock()
+		defer p.lock.Unlock()
+	}
 	if p.json {
 		return p.objects(chunks)
 	}
@@ -61,6 +79,7 @@ func (p *printer) page(chunks []job.Chunk) error {
 			continue
 		}
 		to := p.stream(c.Stream)
+		to.prefix = p.host
 		if last != nil && last != to {
 			if err := last.Flush(); err != nil {
 				return err
@@ -113,23 +132,62 @@ func (p *printer) note(c job.Chunk) {
 	switch c.Note.Kind {
 	case job.NoteDamage:
 		p.damaged = true
-	case job.NoteGap:
+	case job.NoteGap, job.NoteLink, job.NoteBoundary:
 	default:
 		return
 	}
-	if !p.discard {
-		fmt.Fprintf(os.Stderr, "vmo: %s\n", visible(c.Note.Text))
+	if p.discard {
+		return
+	}
+	for line := range strings.Lines(c.Note.Text) {
+		fmt.Fprintf(os.Stderr, "vmo: %s%s\n", p.host, visible(strings.TrimRight(line, "\n")))
 	}
 }
 
 // stream is standard output or standard error.
 type stream struct {
 	*bufio.Writer
-	inLine bool // something of the line is printed
+	inLine bool   // something of the line is printed
+	prefix string // before each line
+	rest   []byte // a line that has no end yet, if there is a prefix
+}
+
+// maxLine is when a line without an end is printed all the same.
+const maxLine = 64 << 10
+
+// lines prints whole lines with the host before them, so that those of several
+// hosts do not run into each other.
+func (s *stream) lines(data []byte) (err error) {
+	for line := range bytes.Lines(data) {
+		s.rest = append(s.rest, line...)
+		if line[len(line)-1] == '\n' || len(s.rest) > maxLine {
+			_, err = s.WriteString(s.prefix)
+			_, errLine := s.Write(s.rest)
+			err = errors.Join(err, errLine)
+			if s.rest[len(s.rest)-1] != '\n' {
+				err = errors.Join(err, s.WriteByte('\n'))
+			}
+			s.rest = s.rest[:0]
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *stream) close() error {
+	if len(s.rest) == 0 {
+		return nil
+	}
+	return errors.Join(s.lines([]byte{'\n'}), s.Flush())
 }
 
 // write puts the time before each line, if that is wanted.
 func (s *stream) write(c job.Chunk, stamped bool) error {
+	if s.prefix != "" {
+		return s.lines(c.Data)
+	}
 	if !stamped {
 		_, err := s.Write(c.Data)
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
 	"vmorchestrator/internal/target"
 )
 
@@ -84,10 +85,14 @@ With --trust make itself is asked too, which finds targets that the Makefile
 computes and runs whatever it computes them with.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
-				dir, err := at.resolve(e)
+				request, err := at.launch(e, job.Spec{})
 				if err != nil {
 					return err
 				}
+				if len(at.hosts) > 0 {
+					return c.targetsThere(cmd.Context(), e, request, trust)
+				}
+				dir := request.Dir
 				list := e.Targets
 				if trust {
 					list = e.TrustedTargets
@@ -99,6 +104,29 @@ computes and runs whatever it computes them with.`,
 	at.folder(cmd)
 	cmd.Flags().BoolVar(&trust, "trust", false, "ask make itself too, this once")
 	return cmd
+}
+
+// targetsThere lists the targets of a folder on each host.
+func (c *cli) targetsThere(ctx context.Context, e *engine.Engine, request engine.Launch, trust bool) error {
+	if trust {
+		return job.WithHint(fmt.Errorf("%w: on other hosts makefiles are only read", job.ErrInvalid), "Leave out --trust.")
+	}
+	hosts, err := e.SelectHosts(request.Hosts)
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if len(hosts) > 1 && !c.json {
+			fmt.Printf("%s:\n", visible(h.Name))
+		}
+		err := c.printTargets(ctx, request.There, func(ctx context.Context, dir string) (engine.Targets, error) {
+			return e.RemoteTargets(ctx, h.Name, dir)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *cli) printTargets(ctx context.Context, dir string, list func(context.Context, string) (engine.Targets, error)) error {

@@ -13,6 +13,8 @@ type Changes struct {
 	mu   sync.Mutex
 	jobs map[job.ID]struct{}
 	ring chan struct{}
+
+	hosts, prompts bool
 }
 
 func newChanges() *Changes {
@@ -28,6 +30,36 @@ func (c *Changes) add(id job.ID) {
 	case c.ring <- struct{}{}:
 	default: // a hint: the bell rings already
 	}
+}
+
+// addHosts takes the hint that a connection stands differently.
+func (c *Changes) addHosts() { c.set(&c.hosts) }
+
+// addPrompts takes the hint that a question came or went.
+func (c *Changes) addPrompts() { c.set(&c.prompts) }
+
+func (c *Changes) set(what *bool) {
+	c.mu.Lock()
+	*what = true
+	c.mu.Unlock()
+	select {
+	case c.ring <- struct{}{}:
+	default: // a hint: the bell rings already
+	}
+}
+
+// TakeHosts reports whether connections stand differently since the last call.
+func (c *Changes) TakeHosts() bool { return c.take(&c.hosts) }
+
+// TakePrompts reports whether questions came or went since the last call.
+func (c *Changes) TakePrompts() bool { return c.take(&c.prompts) }
+
+func (c *Changes) take(what *bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := *what
+	*what = false
+	return was
 }
 
 // Ring is ready when there is something to Take. It serves one reader.

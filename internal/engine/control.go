@@ -122,6 +122,18 @@ func (e *Engine) Resize(id job.ID, size job.Size) error {
 	return l.record.Note(job.Note{Kind: job.NoteResize, Size: size})
 }
 
+// Ready waits until a job of this process has been started, or will not be.
+func (e *Engine) Ready(ctx context.Context, id job.ID) {
+	l, err := e.running(id)
+	if err != nil {
+		return
+	}
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+	}
+}
+
 func (e *Engine) process(id job.ID, what string) (started, error) {
 	l, err := e.running(id)
 	if err != nil {

@@ -40,7 +40,7 @@ func Examine(ctx context.Context, c Config) []Check {
 
 func journalCheck(ctx context.Context, c Config) Check {
 	check := Check{Name: "journal"}
-	j, err := journal.Open(ctx, journal.Config{Dir: c.DataDir, Descendants: process.Descendants})
+	j, err := journal.Open(ctx, journal.Config{Dir: c.DataDir, Descendants: left})
 	if err == nil {
 		defer j.Close()
 		err = j.ReadOnly()

@@ -9,9 +9,10 @@
 //	compress, one         Open (Idle)   ends on Close              Close waits
 //	keeper of the journal journal.Open  ends on journal.Close      Close waits
 //	watch of projects     Watch         ends with its context      its caller waits
+//	those of connections  remote.New    end on Pool.Close          Close waits
 //
 // Close refuses new jobs, cancels the running ones, waits for them, and then
-// closes the journal.
+// closes the connections and the journal.
 package engine
 
 import (
@@ -26,9 +27,11 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"vmorchestrator/internal/inventory"
 	"vmorchestrator/internal/job"
 	"vmorchestrator/internal/journal"
 	"vmorchestrator/internal/process"
+	"vmorchestrator/internal/remote"
 )
 
 // Config says where things are. The zero Config is that of an operator's laptop.
@@ -38,7 +41,16 @@ type Config struct {
 	Registry  string // of mkcli; empty: ~/.config/mkcli/registry
 	Operator  string // empty: user@host
 
-	Parallel int           // jobs that run at once, others wait; zero: 16
+	// SSHConfig is read instead of ~/.ssh/config and the system's, as by ssh -F;
+	// empty: VMO_SSH_CONFIG, else those two.
+	SSHConfig string
+
+	// Prompts answers the questions of connections; what is nil there is refused.
+	// With Ask they wait for Engine.Answer instead.
+	Prompts Prompts
+	Ask     bool
+
+	Parallel int           // jobs that run at once on this machine, others wait; zero: 16
 	Grace    time.Duration // between the steps of a cancel; zero: 5 s
 
 	// Idle lets the engine compress large records while nothing runs. It is for
@@ -52,7 +64,14 @@ type Engine struct {
 	journal *journal.Journal
 	changes *Changes
 
-	queue *queue
+	queue *queue // of jobs on this machine
+	fleet *queue // of jobs on others
+
+	home     string
+	listed   listed
+	resolver *inventory.Resolver
+	pool     *remote.Pool
+	asks     asks
 
 	mu         sync.Mutex
 	live       map[job.ID]*live
@@ -75,16 +94,15 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	c.defaults()
 	e := &Engine{
 		config: c, changes: newChanges(), live: map[job.ID]*live{},
-		queue: newQueue(c.Parallel), large: make(chan job.ID, 1000),
-		settings: settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")},
+		queue: newQueue(c.Parallel), fleet: newQueue(fleetPlaces), large: make(chan job.ID, 1000),
+		settings: settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")}, home: home(),
 	}
 	var err error
-	e.journal, err = journal.Open(ctx, journal.Config{
-		Dir: c.DataDir, Changed: e.changes.add, Descendants: process.Descendants,
-	})
+	e.journal, err = journal.Open(ctx, journal.Config{Dir: c.DataDir, Changed: e.changes.add, Descendants: left})
 	if err != nil {
 		return nil, err
 	}
+	e.reach()
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.tasks.Add(1)
 	go e.listen(ctx)
@@ -107,6 +125,9 @@ func (c *Config) defaults() {
 	}
 	if c.Registry == "" {
 		c.Registry = filepath.Join(xdg.ConfigHome, "mkcli", "registry")
+	}
+	if c.SSHConfig == "" {
+		c.SSHConfig = os.Getenv("VMO_SSH_CONFIG")
 	}
 	if c.Operator == "" {
 		c.Operator = operator()
@@ -131,6 +152,34 @@ func operator() string {
 	return name + "@" + host
 }
 
+// fleetPlaces is how many jobs run at once on other machines. Terminals and log
+// tails take none: they stay for long and would keep others waiting.
+const fleetPlaces = 64
+
+// reach makes the pool of connections. It connects to nothing.
+func (e *Engine) reach() {
+	e.asks.changed = e.changes.addPrompts
+	prompts := e.config.Prompts
+	if e.config.Ask {
+		prompts = e.asks.prompts()
+	}
+	ssh, _ := process.LookPath("ssh") // without one our own evaluator reads the configuration
+	e.resolver = &inventory.Resolver{Config: e.config.SSHConfig, Home: e.home, SSH: ssh, Run: ask}
+	e.pool = remote.New(remote.Config{
+		Resolve: e.resolver.Resolve, Spawn: spawn, Prompts: prompts, Accepted: e.accepted, Changed: e.hostChanged,
+	})
+}
+
+// home is the operator's home directory as ssh sees it: that of the account, not
+// $HOME.
+func home() string {
+	if u, err := user.Current(); err == nil && u.HomeDir != "" {
+		return u.HomeDir
+	}
+	dir, _ := os.UserHomeDir() // without one, ~ stays as it is
+	return dir
+}
+
 // Close ends everything. Jobs that still run are cancelled; how they ended is in
 // their records before Close returns. It fails for records that could not be
 // completed, now or before.
@@ -148,6 +197,7 @@ func (e *Engine) Close() error {
 	e.runs.Wait()
 	e.stop()
 	e.tasks.Wait()
+	e.pool.Close()
 	return errors.Join(append(e.unfinished, e.journal.Close())...)
 }
 

@@ -148,8 +148,9 @@ func (e *Engine) RemoveProject(dir string) error {
 const settle = 150 * time.Millisecond
 
 // Watch calls changed whenever the registry, the settings or a makefile in one
-// of the given folders changes. It returns when the context ends. Folders that
-// cannot be watched are read again when they are shown.
+// of the given folders changes, and hints at the hosts when a file that may name
+// some does. It returns when the context ends. Folders that cannot be watched are
+// read again when they are shown.
 func (e *Engine) Watch(ctx context.Context, folders func() []string, changed func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -158,20 +159,28 @@ func (e *Engine) Watch(ctx context.Context, folders func() []string, changed fun
 	defer w.Close()
 	// The folder, not the file: editors replace files.
 	fixed := []string{filepath.Dir(e.config.Registry), filepath.Dir(e.settings.path)}
+	var hosts []string // files and folders that may name hosts
 	watch := func() {
+		hosts = e.inventory().Looked
 		want := slices.Concat(fixed, folders())
+		for _, file := range hosts {
+			want = append(want, file, filepath.Dir(file)) // one of them is a folder
+		}
 		for _, dir := range w.WatchList() {
 			if !slices.Contains(want, dir) {
 				_ = w.Remove(dir)
 			}
 		}
 		for _, dir := range want {
-			_ = w.Add(nearest(dir)) // adding twice does nothing
+			if dir = nearest(dir); isFolder(dir) {
+				_ = w.Add(dir) // adding twice does nothing
+			}
 		}
 	}
 	watch()
-	quiet := time.NewTimer(time.Hour)
+	quiet, quietHosts := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	quiet.Stop()
+	quietHosts.Stop()
 	again := time.NewTicker(2 * time.Second)
 	defer again.Stop()
 	for {
@@ -182,13 +191,20 @@ func (e *Engine) Watch(ctx context.Context, folders func() []string, changed fun
 			if e.matters(event.Name) {
 				quiet.Reset(settle)
 			}
+			if slices.Contains(hosts, event.Name) || slices.Contains(hosts, filepath.Dir(event.Name)) {
+				quietHosts.Reset(settle)
+			}
 		case <-w.Errors: // an overflow: something was missed
 			quiet.Reset(settle)
+			quietHosts.Reset(settle)
 		case <-again.C: // folders come and go
 			watch()
 		case <-quiet.C:
 			watch()
 			changed()
+		case <-quietHosts.C:
+			watch()
+			e.changes.addHosts()
 		}
 	}
 }
@@ -201,6 +217,11 @@ func (e *Engine) matters(path string) bool {
 	name := filepath.Base(path)
 	return name == "Makefile" || name == "makefile" || name == "GNUmakefile" || filepath.Ext(name) == ".mk" ||
 		path == filepath.Dir(e.config.Registry)
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // nearest is the deepest existing folder on the way to dir, so that the making

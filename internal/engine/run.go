@@ -10,37 +10,56 @@ import (
 	"sync"
 	"time"
 
+	"vmorchestrator/internal/inventory"
 	"vmorchestrator/internal/job"
 	"vmorchestrator/internal/journal"
 	"vmorchestrator/internal/process"
+	"vmorchestrator/internal/remote"
 )
 
 // Launch is a request to run something.
 type Launch struct {
 	job.Spec
-	Hosts []string  // empty: this machine
+	Hosts []string  // names, as for SelectHosts; empty: this machine
+	There string    // working directory on other machines; empty: the home directory
 	Stdin io.Reader // of a job without a terminal; nil: none
 	Input bool      // keep stdin open for Engine.Input instead
 }
 
 // Start begins one job on every host and returns when all are on the disk. They
-// run when there is a place for them. What cannot be begun on one host begins
+// run when there is a place for them. The hosts are settled here, once: what any
+// file says later changes none of them. What cannot be begun on one host begins
 // on none.
 func (e *Engine) Start(launch Launch) (job.Run, []job.Job, error) {
-	spec, err := e.resolve(launch.Spec)
-	if err != nil {
-		return job.Run{}, nil, err
-	}
-	run := job.NewRun(spec, launch.Hosts...)
-	for _, host := range run.Hosts {
-		if host != "" {
-			return run, nil, job.WithHint(fmt.Errorf("run %s on %q: %w: this version knows only this machine", spec.Argv[0], host, job.ErrInvalid),
-				"Leave the host out.")
+	hosts := []inventory.Host{{Local: true}}
+	var err error
+	if len(launch.Hosts) > 0 {
+		if hosts, err = e.SelectHosts(launch.Hosts); err != nil {
+			return job.Run{}, nil, err
 		}
 	}
+	names := make([]string, len(hosts))
+	specs := make([]job.Spec, len(hosts))
+	for i, h := range hosts {
+		if !h.Local {
+			names[i] = h.Name
+		}
+		spec := launch.Spec
+		if !h.Local {
+			spec.Dir = launch.There
+		}
+		if specs[i], err = resolve(spec, h.Local); err != nil {
+			return job.Run{}, nil, err
+		}
+	}
+	if len(hosts) > 1 && launch.Stdin != nil {
+		return job.Run{}, nil, fmt.Errorf("%w: one input cannot go to %d hosts", job.ErrInvalid, len(hosts))
+	}
+	run := job.NewRun(launch.Spec, names...)
 	var jobs []job.Job
-	for _, host := range run.Hosts {
-		begun, err := e.begin(run, host, launch)
+	for i, h := range hosts {
+		run.Spec = specs[i]
+		begun, err := e.begin(run, names[i], h.Destination, launch)
 		if err != nil {
 			return run, jobs, err
 		}
@@ -49,23 +68,29 @@ func (e *Engine) Start(launch Launch) (job.Run, []job.Job, error) {
 	return run, jobs, nil
 }
 
-// resolve fills in what the caller left to us, so that the record says it.
-func (e *Engine) resolve(s job.Spec) (job.Spec, error) {
-	if err := s.Validate(); err != nil {
-		return s, err
+// resolve fills in what the caller left to us, so that the record says it. A
+// folder of another machine is for that machine to understand.
+func resolve(s job.Spec, local bool) (job.Spec, error) {
+	if len(s.Argv) == 0 && s.TTY {
+		s.Argv = []string{shellThere}
+		if local {
+			s.Argv[0] = process.LoginShell()
+		}
 	}
-	dir, err := filepath.Abs(s.Dir)
-	if err != nil {
-		return s, fmt.Errorf("find the working directory: %w", err)
-	}
-	s.Dir = dir
 	if s.TTY && s.Size == (job.Size{}) {
 		s.Size = job.Size{Cols: 80, Rows: 24}
 	}
-	return s, nil
+	if local {
+		dir, err := filepath.Abs(s.Dir)
+		if err != nil {
+			return s, fmt.Errorf("find the working directory: %w", err)
+		}
+		s.Dir, s.Link = dir, job.LinkLost
+	}
+	return s, s.Validate()
 }
 
-func (e *Engine) begin(run job.Run, host string, launch Launch) (job.Job, error) {
+func (e *Engine) begin(run job.Run, host string, d inventory.Destination, launch Launch) (job.Job, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -78,8 +103,16 @@ func (e *Engine) begin(run job.Run, host string, launch Launch) (job.Job, error)
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &live{
 		record: record, spec: run.Spec, stdin: launch.Stdin, input: launch.Input, grace: e.config.Grace,
-		giveUp: cancel, place: e.queue.join(), ready: make(chan struct{}), started: make(chan struct{}),
+		host: host, destination: d,
+		giveUp: cancel, queue: e.queue, ready: make(chan struct{}), started: make(chan struct{}),
 	}
+	if host != "" {
+		l.queue = e.fleet
+	}
+	if run.Spec.TTY || run.Spec.Source != "" {
+		l.queue = newQueue(1) // it stays for long: nobody waits for it
+	}
+	l.place = l.queue.join()
 	e.live[record.ID()] = l
 	e.runs.Add(1)
 	go func() {
@@ -113,7 +146,7 @@ func (e *Engine) run(ctx context.Context, l *live) {
 
 // attempt runs the process and says how it ended.
 func (e *Engine) attempt(ctx context.Context, l *live) job.Exit {
-	defer e.queue.leave(l.place)
+	defer l.queue.leave(l.place)
 	select { // wait for a place
 	case <-l.place:
 	case <-ctx.Done():
@@ -121,13 +154,12 @@ func (e *Engine) attempt(ctx context.Context, l *live) job.Exit {
 	if ctx.Err() != nil {
 		return l.ended(job.Exit{At: time.Now()})
 	}
-	p, err := process.Start(process.Config{ // 2: start
-		ID: l.record.ID(), Argv: l.spec.Argv, Dir: l.spec.Dir, Env: l.spec.Env,
-		TTY: l.spec.TTY, Size: l.size(), Stdin: l.stdin, Input: l.input,
-		Stdout: l.output(l.stdout()), Stderr: l.output(job.Stderr), Grace: l.grace,
-	})
-	if err != nil {
-		return notStarted(err)
+	p, err := e.launch(ctx, l) // 2: start
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return l.ended(job.Exit{At: time.Now()})
+	case err != nil:
+		return l.notStarted(err)
 	}
 	l.attach(p)
 	if err := l.record.Start(p.PID()); err != nil {
@@ -141,8 +173,47 @@ func (e *Engine) attempt(ctx context.Context, l *live) job.Exit {
 	return l.ended(p.Wait()) // 3: wait, for the process and for its output
 }
 
-func notStarted(err error) job.Exit {
+// launch starts the command here or there.
+func (e *Engine) launch(ctx context.Context, l *live) (started, error) {
+	if l.spec.Source != "" {
+		return e.follow(ctx, l)
+	}
+	argv := l.spec.Argv
+	if l.host != "" && len(argv) == 1 && argv[0] == shellThere {
+		argv = nil
+	}
+	return e.command(ctx, l, l.record.ID(), argv, l.spec.Link, l.output(l.stdout()), l.output(job.Stderr))
+}
+
+// command starts argv where the job belongs. Its id is that of the job, but for a
+// log tail that goes on: what is left of the connection before must not end it.
+func (e *Engine) command(ctx context.Context, l *live, id job.ID, argv []string, link job.Link, stdout, stderr io.Writer) (started, error) {
+	if l.host == "" {
+		return process.Start(process.Config{
+			ID: id, Argv: argv, Dir: l.spec.Dir, Env: l.spec.Env,
+			TTY: l.spec.TTY, Size: l.size(), Stdin: l.stdin, Input: l.input,
+			Stdout: stdout, Stderr: stderr, Grace: l.grace,
+		})
+	}
+	return e.pool.Start(ctx, l.destination, remote.Command{
+		ID: id, Argv: argv, Dir: l.spec.Dir, Env: l.spec.Env,
+		TTY: l.spec.TTY, Size: l.size(), Stdin: l.stdin, Input: l.input,
+		Stdout: stdout, Stderr: stderr, Grace: l.grace, Link: link,
+	})
+}
+
+// shellThere stands in a record for the login shell of another machine.
+const shellThere = "login-shell"
+
+func (l *live) notStarted(err error) job.Exit {
 	exit := job.Exit{State: job.Failed, Cause: job.CauseStart, Detail: strings.TrimSpace(err.Error() + ". " + job.HintOf(err)), At: time.Now()}
+	var c *remote.ConnectError
+	if errors.As(err, &c) {
+		code := 255 // as ssh
+		exit.Cause, exit.Code = job.CauseConnect, &code
+		exit.Detail = strings.TrimSpace(err.Error() + ". " + job.HintOf(connectError(err)))
+		_ = l.record.Note(job.Note{Kind: job.NoteLink, Text: c.Ladder()}) // Finish tells if the record cannot be written
+	}
 	var s *process.StartError
 	if errors.As(err, &s) {
 		code := s.ExitCode()
@@ -173,8 +244,10 @@ func (e *Engine) tidy(ended job.Job) {
 	}
 }
 
-// started is a command that runs: a *process.Process.
+// started is a command that runs: a *process.Process, a *remote.Process, or a
+// *follower.
 type started interface {
+	PID() int
 	Wait() job.Exit
 	Write([]byte) (int, error)
 	CloseInput() error
@@ -186,15 +259,18 @@ type started interface {
 
 // live is a job of this process that has not ended.
 type live struct {
-	record  *journal.Record
-	spec    job.Spec
-	stdin   io.Reader
-	input   bool
-	grace   time.Duration
-	giveUp  context.CancelFunc // waiting for a place
-	place   <-chan struct{}    // closed when there is one
-	ready   chan struct{}      // closed when there is a process, or will be none
-	started chan struct{}      // closed when the record says that there is a process
+	record      *journal.Record
+	spec        job.Spec
+	host        string // "" is this machine
+	destination inventory.Destination
+	queue       *queue
+	stdin       io.Reader
+	input       bool
+	grace       time.Duration
+	giveUp      context.CancelFunc // waiting for a place
+	place       <-chan struct{}    // closed when there is one
+	ready       chan struct{}      // closed when there is a process, or will be none
+	started     chan struct{}      // closed when the record says that there is a process
 
 	mu          sync.Mutex
 	process     started   // nil before ready and if it could not be started

@@ -1,0 +1,140 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/remote/remotetest"
+)
+
+// fleet is a house whose hosts are names of one real sshd.
+func fleet(t *testing.T, hosts ...string) (house, *remotetest.Server) {
+	t.Helper()
+	s := remotetest.Start(t, remotetest.Config{Hosts: hosts})
+	h := newHouse(t)
+	text, err := os.ReadFile(s.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(h.dir, "ssh_config"), string(text))
+	return h, s
+}
+
+// Ensure a command on a host behaves as it does here: output, input, exit code,
+// words with blanks and quotes, and a record.
+func TestOn_IsLikeHere(t *testing.T) {
+	t.Parallel()
+	h, _ := fleet(t, "web1")
+	out, errs, code := h.vmo("exec", "--on", "web1", "--dir", "/", "--", "sh", "-c", `pwd; echo "$1"; echo err >&2; exit 7`, "sh", "it's \"so\" $HOME")
+	if out != "/\nit's \"so\" $HOME\n" || errs != "err\n" || code != 7 {
+		t.Errorf("got %q, %q, %d", out, errs, code)
+	}
+	if j := h.newest(); j.Host != "web1" || j.Dir != "/" || j.State != job.Failed || h.must("show", "@1") != out {
+		t.Errorf("the record is %+v", j)
+	}
+	cmd := h.command("vmo", "exec", "--on", "web1", "--", "cat")
+	cmd.Stdin = strings.NewReader("over there\x00\xff")
+	if got, err := cmd.Output(); err != nil || string(got) != "over there\x00\xff" {
+		t.Errorf("input: got %q, %v", got, err)
+	}
+	if _, errs, code := h.vmo("exec", "--on", "web1", "--", "no-such-command"); code != 127 {
+		t.Errorf("a missing command: %d, %q", code, errs)
+	}
+}
+
+// Ensure lines of several hosts are told apart, and the exit code is 0 only when
+// all are.
+func TestOn_SeveralHosts(t *testing.T) {
+	t.Parallel()
+	h, s := fleet(t, "web1", "web2", "longer")
+	out := h.must("exec", "--on", "web1,web2,longer", "--", "sh", "-c", "echo one; printf two")
+	for _, line := range []string{"web1   | one\n", "web2   | one\n", "longer | one\n", "web1   | two\n", "longer | two\n"} {
+		if strings.Count(out, line) != 1 {
+			t.Errorf("%q is not once in %q", line, out)
+		}
+	}
+	if out, errs, code := h.vmo("exec", "--on", "web1,local,web2", "--", "sh", "-c", `[ -n "$SSH_CONNECTION" ]`); code != 1 || !strings.Contains(errs, "local: failed, exit code 1") || !strings.Contains(errs, "2 of 3") {
+		t.Errorf("got %q, %q, %d", out, errs, code)
+	}
+	jobs := h.jobs()
+	if len(jobs) != 6 || jobs[0].Run != jobs[2].Run || jobs[0].Run == jobs[3].Run {
+		t.Errorf("the records are %+v", jobs)
+	}
+	_ = s
+}
+
+// Ensure targets of a host are listed and run there.
+func TestOn_Targets(t *testing.T) {
+	t.Parallel()
+	h, _ := fleet(t, "web1")
+	dir := t.TempDir()
+	write(t, dir+"/Makefile", "hello: ## Say hello\n\t@echo hello $(WHO) from $(CURDIR)\n")
+	if out := h.must("targets", "--on", "web1", "--dir", dir); !strings.Contains(out, "Say hello") {
+		t.Errorf("listed %q", out)
+	}
+	if out := h.must("run", "--on", "web1", "--dir", dir, "hello", "WHO=you"); out != "hello you from "+dir+"\n" {
+		t.Errorf("printed %q", out)
+	}
+	if j := h.newest(); j.Target != "hello" || j.Host != "web1" {
+		t.Errorf("the record is %+v", j)
+	}
+	if _, errs, code := h.vmo("run", "--on", "web1", "--dir", dir, "vanished"); code != 2 || !strings.Contains(errs, "web1") {
+		t.Errorf("a missing target: %d, %q", code, errs)
+	}
+}
+
+// Ensure a file on a host is followed, with what is appended to it.
+func TestTail_FollowsAFile(t *testing.T) {
+	t.Parallel()
+	h, _ := fleet(t, "web1")
+	log := filepath.Join(t.TempDir(), "app.log")
+	text := ""
+	for i := range 30 {
+		text += fmt.Sprintf("line %d\n", i)
+	}
+	write(t, log, text)
+	cmd := h.command("vmo", "tail", "--on", "web1", "--lines", "2", "file:"+log)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	readLine := func() string {
+		var line []byte
+		for b := make([]byte, 1); ; {
+			if _, err := out.Read(b); err != nil {
+				t.Fatalf("after %q: %v", line, err)
+			}
+			if line = append(line, b[0]); b[0] == '\n' {
+				return string(line)
+			}
+		}
+	}
+	if a, b := readLine(), readLine(); a != "line 28\n" || b != "line 29\n" {
+		t.Errorf("got %q, %q", a, b)
+	}
+	f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("appended\n"); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if line := readLine(); line != "appended\n" {
+		t.Errorf("got %q", line)
+	}
+	h.must("cancel", "@1")
+	_ = cmd.Wait()
+	if j := h.newest(); j.State != job.Cancelled || j.Source != "file:"+log || h.must("show", "@1") != "line 28\nline 29\nappended\n" {
+		t.Errorf("the record is %+v: %q", j, h.must("show", "@1"))
+	}
+}
