@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
@@ -27,7 +26,7 @@ func (e *evaluator) settleHost() error {
 	if name, set := e.values["hostname"]; set {
 		var err error
 		if e.host, err = expandPercent(name[0], map[byte]string{'h': e.host}); err != nil {
-			return &refusal{[]string{err.Error()}}
+			return refuse("%v", err)
 		}
 	}
 	if a, ok := parseAddress(e.host); ok {
@@ -164,7 +163,7 @@ func (e *evaluator) expandPrinted() error {
 	tokens := e.tokens(t)
 	if strings.Contains(e.first("user"), "${") {
 		if e.values["user"][0], err = expandEnv(e.first("user"), e.getenv); err != nil {
-			return &refusal{[]string{err.Error()}}
+			return refuse("%v", err)
 		}
 	}
 	if path := e.first(forwardPath); path != "" {
@@ -186,7 +185,7 @@ func (e *evaluator) expandPrinted() error {
 				continue
 			}
 			if list[i], err = expand(value, tokens); err != nil {
-				return &refusal{[]string{fmt.Sprintf("%s: %v", key, err)}}
+				return refuse("%s: %v", key, err)
 			}
 		}
 		e.values[key] = list

@@ -150,7 +150,9 @@ func (e *evaluator) execLine(arg string, t target, holds bool, s *statement) (bo
 	}
 	ok, err := e.exec(command)
 	if err != nil {
-		return false, refuse("%s line %d: match exec '%.100s' error: %v", s.file, s.line, command, err)
+		r := refuse("%s line %d: match exec '%.100s' error: %v", s.file, s.line, command, err)
+		r.cause = err
+		return false, r
 	}
 	return ok, nil
 }
@@ -163,7 +165,7 @@ func (e *evaluator) target() (target, error) {
 		if !e.final {
 			var err error
 			if t.host, err = expandPercent(name[0], map[byte]string{'h': e.host}); err != nil {
-				return t, &refusal{[]string{err.Error()}}
+				return t, refuse("%v", err)
 			}
 		}
 	}

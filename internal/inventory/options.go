@@ -27,7 +27,8 @@ func (o *Options) Get(keyword string) string {
 }
 
 // All returns every value of a keyword that may stand several times, such as
-// IdentityFile; one value of a keyword whose value is a list, such as Ciphers.
+// IdentityFile, and every file of UserKnownHostsFile and GlobalKnownHostsFile, or
+// "none"; one value of a keyword whose value is a list, such as Ciphers.
 func (o *Options) All(keyword string) []string { return o.values[strings.ToLower(keyword)] }
 
 // Yes reports whether a keyword says yes.

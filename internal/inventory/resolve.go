@@ -1,13 +1,10 @@
 package inventory
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -94,7 +91,7 @@ func (r *Resolver) resolve(ctx context.Context, d Destination, e *evaluator, our
 	case err == nil:
 		return r.options(d, parsePrinted(stdout), e, ours)
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("ssh -G did not answer within %s: a Match exec or a name server may be slow: %w", resolveTimeout, ctx.Err())
+		return nil, fmt.Errorf("ssh -G did not answer in time, because a Match exec or a name server is slow: %w", ctx.Err())
 	case errors.Is(err, fs.ErrNotExist):
 		return r.builtIn(ctx, d, r.SSH+" is not there any more")
 	}
@@ -159,58 +156,4 @@ func (r *Resolver) builtIn(ctx context.Context, d Destination, why string) (*Opt
 	}
 	o.By, o.Why = "built-in", why
 	return o, nil
-}
-
-// printed are the values in the form in which `ssh -G` prints them.
-func (e *evaluator) printed() map[string][]string {
-	printed := map[string][]string{}
-	for key, list := range e.values {
-		switch {
-		case len(list) == 0 || key == forwardPath:
-		case slices.Contains(lists, key):
-			printed[key] = []string{strings.Join(list, " ")}
-		default:
-			printed[key] = slices.Clone(list)
-		}
-	}
-	return printed
-}
-
-// lists are the keywords whose values ssh prints on one line.
-var lists = []string{"userknownhostsfile", "globalknownhostsfile"}
-
-// parsePrinted reads what `ssh -G` prints.
-func parsePrinted(out []byte) map[string][]string {
-	values := map[string][]string{}
-	for line := range bytes.Lines(out) {
-		key, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
-		if ok {
-			key = lower(key)
-			values[key] = append(values[key], value)
-		}
-	}
-	return values
-}
-
-// splitFiles takes apart a list of files that ssh printed without quotes. As
-// written are the words of the configuration, if these are known; else those
-// prefixes count that exist.
-func splitFiles(printed string, written []string) []string {
-	if strings.Join(written, " ") == printed {
-		return slices.Clone(written)
-	}
-	words := strings.Split(printed, " ")
-	var files []string
-	for len(words) > 0 {
-		n := 1
-		for try := len(words); try > 1; try-- {
-			if _, err := os.Stat(strings.Join(words[:try], " ")); err == nil {
-				n = try
-				break
-			}
-		}
-		files = append(files, strings.Join(words[:n], " "))
-		words = words[n:]
-	}
-	return files
 }

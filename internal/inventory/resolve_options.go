@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -88,21 +89,19 @@ func (r *Resolver) expand(o *Options, tokens map[byte]string) error {
 	return nil
 }
 
-// expandAgents replaces the names of variables, which older configurations have
-// without braces. A variable that is not set is no agent.
+// expandAgents replaces the names of variables, which may stand without braces. A
+// variable that is not set is no agent; the word SSH_AUTH_SOCK means the agent that
+// is taken where nothing is written.
 func (r *Resolver) expandAgents(o *Options) {
+	if o.Get("identityagent") == "SSH_AUTH_SOCK" {
+		delete(o.values, "identityagent")
+	}
 	for key, without := range map[string]string{"identityagent": "none", "forwardagent": "no"} {
 		name, isVariable := strings.CutPrefix(o.Get(key), "$")
-		if key == "identityagent" && o.Get(key) == "SSH_AUTH_SOCK" {
-			name, isVariable = "SSH_AUTH_SOCK", true
-		}
 		if !isVariable {
 			continue
 		}
-		value, set := r.local.getenv(name)
-		if !set || value == "" {
-			value = without
-		}
-		o.values[key] = []string{value}
+		value, _ := r.local.getenv(name)
+		o.values[key] = []string{cmp.Or(value, without)}
 	}
 }
