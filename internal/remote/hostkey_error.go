@@ -59,8 +59,12 @@ func (k *hopKeys) refuseUnknown(r knownhosts.Result, why string, with error) err
 	if with != nil {
 		err = fmt.Errorf("%s: %w", text, with)
 	}
+	next := "connect while somebody is there to confirm it"
+	if k.strictness() == strictYes {
+		next = "add the key to " + k.file() + " by hand, or set StrictHostKeyChecking to ask"
+	}
 	return k.refuse(HostKeyUnknown, r, err,
-		fmt.Sprintf("Compare the fingerprint with what `ssh-keygen -lf` says on %s of its own key, and connect once with somebody there to confirm it.", k.hop.Name))
+		fmt.Sprintf("Compare the fingerprint with what `ssh-keygen -lf` says on %s of its own key, then %s.", k.hop.Name, next))
 }
 
 func (k *hopKeys) refuseRevoked(r knownhosts.Result) error {

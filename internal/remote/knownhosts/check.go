@@ -101,28 +101,35 @@ func checkEntries(entries []Entry, key ssh.PublicKey) Result {
 
 // checkCert returns IsKnown, IsRevoked or, with the reason, IsUnknown.
 func (k *Known) checkCert(q Query, cert *ssh.Certificate) Result {
-	r := Result{Key: cert.Key, Cert: "no authority is known that signed it"}
-	for _, name := range q.names() {
-		for _, e := range k.Find(name) {
+	unknown := Result{Key: cert.Key, Cert: "no authority is known that signed it"}
+	for i, name := range q.names() {
+		entries := k.Find(name)
+		r := Result{Key: cert.Key}
+		for _, e := range entries {
 			switch {
-			case e.Marker == MarkRevoked && (sameKey(e.Key, cert.Key) || sameKey(e.Key, cert.SignatureKey) || sameKey(e.Key, cert)):
+			case e.Marker == MarkRevoked && (sameKey(e.Key, cert.Key) || sameKey(e.Key, cert.SignatureKey)):
 				return Result{Status: IsRevoked, Places: []Place{e.Place}, Key: cert.Key}
 			case e.Marker == MarkCA && !r.CA && sameKey(e.Key, cert.SignatureKey):
-				r.CA, r.User, r.Places = true, e.User, []Place{e.Place}
+				r.Status, r.CA, r.User, r.Places = IsKnown, true, e.User, []Place{e.Place}
 			}
 		}
 		if r.CA {
-			break
+			err := q.verify(cert)
+			if err == nil {
+				return r
+			}
+			unknown.Cert = strings.TrimPrefix(err.Error(), "ssh: ")
+			if i == 0 {
+				return unknown
+			}
+		}
+		if i > 0 { // ssh looks for the plain key of the name alone before that of name and port
+			if r := checkEntries(entries, cert.Key); r.Status == IsKnown {
+				return r
+			}
 		}
 	}
-	if !r.CA {
-		return r
-	}
-	if err := q.verify(cert); err != nil {
-		return Result{Key: cert.Key, Cert: strings.TrimPrefix(err.Error(), "ssh: ")}
-	}
-	r.Status, r.Cert = IsKnown, ""
-	return r
+	return unknown
 }
 
 // verify looks at what a certificate says, once its authority is known.

@@ -2,6 +2,7 @@ package knownhosts_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -172,6 +173,50 @@ func TestCheck_AgreesWithSSHAboutCertificates(t *testing.T) {
 				t.Errorf("got %v, ssh says %s:\n%s", got, oracle, output)
 			}
 		})
+	}
+}
+
+// What nobody has thought of: files of random lines, about names and ports that
+// are alike, with the right key, others, an authority and broken ones.
+func TestCheck_AgreesWithSSHOnRandomFiles(t *testing.T) {
+	t.Parallel()
+	host, authority := newSigner(t, "ed25519"), newSigner(t, "ed25519")
+	cert := certificate(t, host, authority, nil)
+	servers := map[string]ssh.PublicKey{serve(t, host): host.PublicKey(), serve(t, cert): cert.PublicKey()}
+	key := text(host.PublicKey())
+	keys := []string{key, key, key, text(authority.PublicKey()), text(newKey(t, "ed25519")), text(newKey(t, "rsa")), key[:40], "ssh-rsa " + strings.Fields(key)[1]}
+	names := []string{"web1", "WEB1", "web2", "web*", "*", "we?1", "!web1", "!web*", "[web1]:2222", "[web*]:2222", "[web1]:22", "[*]:*", "web1:2222", ""}
+	hashed := strings.Fields(sshKeygenHash(t, "web1 "+key+"\n"))[0]
+	const seed = 12
+	random := rand.New(rand.NewPCG(seed, seed))
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
+	seen := map[string]int{}
+	for range 60 {
+		var file strings.Builder
+		for range random.IntN(6) {
+			hosts := pick(names...)
+			for range random.IntN(3) {
+				hosts += "," + pick(names...)
+			}
+			if random.IntN(8) == 0 {
+				hosts = hashed
+			}
+			file.WriteString(pick("", "", "", "", "@cert-authority ", "@cert-authority ", "@revoked ", "@revoked\t", "# ", "@x ") + hosts + pick(" ", "\t", "  ") + pick(keys...) + pick("", " comment", "\r") + "\n")
+		}
+		path := write(t, file.String())
+		for addr, shown := range servers {
+			port := pick("22", "2222")
+			oracle, output := sshVerdict(t, addr, "web1", port, path)
+			if got := verdict(t, path, "web1", port, "", shown); got.Status.String() != oracle && !strings.Contains(file.String(), "@revoked\t") {
+				t.Errorf("seed %d: got %v, ssh says %s about a %s on port %s, by\n%s\n%s", seed, got.Status, oracle, shown.Type(), port, file.String(), output)
+			}
+			seen[oracle]++
+		}
+	}
+	for _, v := range []string{"known", "unknown", "changed", "revoked"} {
+		if seen[v] < 5 {
+			t.Errorf("only %d of 120 verdicts were %s: the files say little", seen[v], v)
+		}
 	}
 }
 
