@@ -96,6 +96,9 @@ func (l launch) validate() error {
 // changes one that the command inherits.
 func (l launch) script() string {
 	var b strings.Builder
+	// csh leaves duplicates of its outputs open, by which sshd would wait for all
+	// that the command leaves behind.
+	b.WriteString("exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-\n")
 	fmt.Fprintf(&b, "VMO_RUN=%s; export VMO_RUN\n%s", l.ID, headerFunc)
 	if l.Link == job.LinkKeep {
 		b.WriteString(keepBegin)
