@@ -51,7 +51,7 @@ func run() error {
 		OnStartup:        window.Startup,
 		OnBeforeClose:    window.BeforeClose,
 		OnShutdown:       window.Shutdown,
-		Bind:             []any{window.Jobs, window.Projects, window.Settings},
+		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Settings},
 		EnumBind:         []any{app.Events},
 		ErrorFormatter:   app.FormatError,
 		LogLevel:         logger.WARNING, LogLevelProduction: logger.ERROR,

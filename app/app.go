@@ -28,6 +28,8 @@ import (
 type App struct {
 	Jobs     *Jobs
 	Projects *Projects
+	Hosts    *Hosts
+	Prompts  *Prompts
 	Settings *Settings
 	Output   *Output
 
@@ -55,7 +57,7 @@ type shell struct {
 func New(version string, args []string) *App {
 	s := &shell{version: version, ended: make(chan struct{}), seen: map[string]bool{}}
 	return &App{
-		Jobs: &Jobs{s}, Projects: &Projects{s}, Settings: &Settings{s}, Output: newOutput(s),
+		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Settings: &Settings{s}, Output: newOutput(s),
 		shell: s, args: args, told: make(chan struct{}),
 	}
 }

@@ -18,6 +18,8 @@ type Event string
 const (
 	EventJobs     Event = "jobs"     // Hints
 	EventProjects Event = "projects" // nothing: read the lists again
+	EventHosts    Event = "hosts"    // nothing: read the list again
+	EventPrompt   Event = "prompt"   // nothing: ask what is pending
 	EventOpened   Event = "opened"   // Opened
 	EventFailed   Event = "failed"   // Failure of something that no call asked for
 )
@@ -48,19 +50,28 @@ const (
 	// less than a frame, because beside a job that floods, a key echoes only
 	// after the next hint: with 16 ms the median echo was 20 ms, with 5 ms 13 ms.
 	feedEvery = 5 * time.Millisecond
+	// hostsEvery is for a list that is read as a whole.
+	hostsEvery = 250 * time.Millisecond
 	// mostHints keeps an event below 4 KB: larger scripts stay in the memory of
 	// WebKitGTK for long (https://github.com/wailsapp/wails/issues/4587).
 	mostHints = 20
 )
 
-// feed turns the engine's changes into events, at most one each feedEvery.
+// feed turns the engine's changes into events: of jobs at most one each feedEvery,
+// of hosts at most one each hostsEvery.
 func (a *App) feed(ctx context.Context, e *engine.Engine) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	var hosts <-chan time.Time // when the hosts are due; nil while they are as the page knows them
+	var told time.Time         // when they were last
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-hosts:
+			runtime.EventsEmit(ctx, string(EventHosts), struct{}{})
+			hosts, told = nil, time.Now()
+			continue
 		case <-e.Changes().Ring():
 		}
 		select {
@@ -68,7 +79,15 @@ func (a *App) feed(ctx context.Context, e *engine.Engine) {
 			return
 		case <-pause.C:
 		}
-		runtime.EventsEmit(ctx, string(EventJobs), hints(ctx, e))
+		if e.Changes().TakePrompts() {
+			runtime.EventsEmit(ctx, string(EventPrompt), struct{}{})
+		}
+		if e.Changes().TakeHosts() && hosts == nil {
+			hosts = time.After(hostsEvery - time.Since(told))
+		}
+		if h := hints(ctx, e); h.More || len(h.Jobs) > 0 {
+			runtime.EventsEmit(ctx, string(EventJobs), h)
+		}
 		pause.Reset(feedEvery)
 	}
 }
@@ -92,5 +111,5 @@ var Events = []struct {
 	Value  Event
 	TSName string
 }{
-	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
+	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
 }

@@ -24,9 +24,10 @@ type Query struct {
 	Before string `json:"before"` // id of the last job of the page before; empty for the newest
 }
 
-// Request asks for a target of a project to be run. There is no way for the
-// page to run a command of its own.
+// Request asks for a target of a project to be run, here or in a folder of
+// another machine. What it names is looked up; the page sends no command.
 type Request struct {
+	Host   string            `json:"host"` // "" is this machine
 	Dir    string            `json:"dir"`
 	Target string            `json:"target"`
 	Vars   map[string]string `json:"vars"`
@@ -68,11 +69,7 @@ func (b *Jobs) Start(r Request) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	project, err := b.project(e, r.Dir)
-	if err != nil {
-		return Job{}, err
-	}
-	t, err := e.FindTarget(b.shell.ctx, project.Dir, r.Target, false)
+	project, t, err := b.target(e, r)
 	if err != nil {
 		return Job{}, err
 	}
@@ -95,7 +92,29 @@ func (b *Jobs) Start(r Request) (Job, error) {
 	if r.Mode != "" {
 		tty = r.Mode == engine.ModeTerminal
 	}
-	return b.start(e, job.Spec{Project: project.Alias, Target: t.Name, Argv: argv, Dir: project.Dir, TTY: tty, Size: job.Size{Cols: r.Cols, Rows: r.Rows}})
+	spec := job.Spec{Project: project.Alias, Target: t.Name, Argv: argv, Dir: project.Dir, TTY: tty, Size: job.Size{Cols: r.Cols, Rows: r.Rows}}
+	if r.Host != "" {
+		return b.one(b.begin([]string{r.Host}, project.Dir, spec))
+	}
+	return b.one(b.started(e, engine.Launch{Spec: spec}))
+}
+
+// target finds what a request names. A folder of another machine is no project,
+// so it has no alias.
+func (b *Jobs) target(e *engine.Engine, r Request) (engine.Project, engine.Target, error) {
+	if r.Host == "" {
+		project, err := b.project(e, r.Dir)
+		if err != nil {
+			return project, engine.Target{}, err
+		}
+		t, err := e.FindTarget(b.shell.ctx, project.Dir, r.Target, false)
+		return project, t, err
+	}
+	if _, err := b.shell.host(e, r.Host); err != nil {
+		return engine.Project{}, engine.Target{}, err
+	}
+	t, err := e.FindRemoteTarget(b.shell.ctx, r.Host, r.Dir, r.Target)
+	return engine.Project{Dir: r.Dir}, t, err
 }
 
 func (b *Jobs) project(e *engine.Engine, dir string) (engine.Project, error) {
@@ -111,7 +130,8 @@ func (b *Jobs) project(e *engine.Engine, dir string) (engine.Project, error) {
 	return engine.Project{}, job.WithHint(fmt.Errorf("the project in %s: %w", dir, job.ErrNotFound), "Add its folder first.")
 }
 
-// Again runs a recorded job once more: the same command in the same folder.
+// Again runs a recorded job once more: the same command in the same folder of the
+// same machine.
 func (b *Jobs) Again(id string, cols, rows uint16) (Job, error) {
 	e, err := b.shell.open()
 	if err != nil {
@@ -121,18 +141,14 @@ func (b *Jobs) Again(id string, cols, rows uint16) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	return b.start(e, job.Spec{
+	spec := job.Spec{
 		Project: before.Project, Target: before.Target, Argv: before.Argv, Dir: before.Dir,
-		TTY: before.TTY, Size: job.Size{Cols: cols, Rows: rows},
-	})
-}
-
-func (b *Jobs) start(e *engine.Engine, spec job.Spec) (Job, error) {
-	_, jobs, err := e.Start(engine.Launch{Spec: spec})
-	if err != nil {
-		return Job{}, err
+		TTY: before.TTY, Size: job.Size{Cols: cols, Rows: rows}, Source: before.Source, Link: before.Link,
 	}
-	return Job{jobs[0], true}, nil
+	if before.Host != "" {
+		return b.one(b.begin([]string{before.Host}, before.Dir, spec))
+	}
+	return b.one(b.started(e, engine.Launch{Spec: spec}))
 }
 
 // Cancel stops a job; force kills it at once.

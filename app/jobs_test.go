@@ -13,7 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/inventory"
 	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/remote"
+	"vmorchestrator/internal/tail"
 	"vmorchestrator/internal/target"
 )
 
@@ -29,9 +32,20 @@ func TestWire_GoldenFiles(t *testing.T) {
 		ID: "01a20000-0000-7000-8000-000000000001", Run: "01a20000-0000-7000-8000-000000000002", Project: "web", Target: "deploy",
 		Argv: []string{"make", "deploy", "ENV=staging"}, Dir: "/srv/web", EnvNames: []string{"TOKEN"}, TTY: true,
 		Size: job.Size{Cols: 120, Rows: 40}, TimeoutMS: 60000, Operator: "ann@laptop", State: job.Failed, Cause: job.CauseExit,
-		Detail: "exit code 7", ExitCode: &code, Survivors: []job.Survivor{{PID: 42, Command: "sleep 99", Why: "keeps the output open"}},
+		Source: "docker:web", Link: job.LinkKeep, Detail: "exit code 7", ExitCode: &code, Survivors: []job.Survivor{{PID: 42, Command: "sleep 99", Why: "keeps the output open"}},
 		QueuedAt: at, StartedAt: &at, FinishedAt: &at, Bytes: 3, Chunks: 2, Lines: 1, Unrecorded: 5,
 	}
+	web1 := inventory.Host{
+		Name: "web1", Environment: "production", Address: "10.0.0.1", User: "deploy", Port: 22, Tags: []string{"web"},
+		Origins: []inventory.Origin{{Field: "name", Value: "web1", File: "/home/ann/.ssh/config", Line: 4}}, Conflicts: []string{"the port is 22 and 2222"},
+		Destination: inventory.Destination{Alias: "web1", User: "deploy", Port: 22},
+	}
+	state := remote.State{
+		Destination: web1.Destination, Status: remote.StatusLost, Since: at, LatencyMS: 12.5, Attempt: 3, Next: at, Error: "no answer", Hint: "It is tried again.",
+		Steps: []remote.Step{{Hop: "web1", What: "tcp", Detail: "10.0.0.1:22", OK: true}}, Hops: []string{"deploy@10.0.0.1:22"}, Engine: "built-in",
+		Connections: 1, Sessions: 2, MaxSessions: 10, Server: "SSH-2.0-OpenSSH_9.2", HostKey: "ssh-ed25519 SHA256:x", Kex: "curve25519-sha256", Cipher: "aes128-gcm@openssh.com", MAC: "implicit",
+	}
+	hop := remote.Hop{Host: "web1", Name: "bastion", User: "ann", Addr: "bastion:22", Number: 1, Of: 2}
 	for name, v := range map[string]any{
 		"job":         Job{j, true},
 		"job-pending": Job{Job: job.Job{ID: j.ID, Run: j.Run, Argv: []string{"true"}, Dir: "/", Operator: "ann@laptop", State: job.Pending, QueuedAt: at}},
@@ -54,7 +68,26 @@ func TestWire_GoldenFiles(t *testing.T) {
 			{N: 1, At: 1700000000123.5, Parts: []part{{1, "out \x1b[31mred\x1b[0m"}, {2, "err"}}, Cut: 9},
 			{N: 2, At: 1700000000124, Parts: []part{}, Event: &job.Note{Kind: job.NoteGap, Bytes: 77, Text: "77 bytes were not recorded"}},
 		}},
-		"place": engine.Place{Seq: 3, Line: 2, Offset: 40},
+		"hosts": engine.Hosts{
+			Hosts:     []engine.HostInfo{{Host: inventory.Host{Name: "laptop", Local: true}}, {Host: web1, State: state}},
+			Problems:  []inventory.Problem{{File: "/home/ann/.ssh/config", Line: 7, Host: "db1", Text: "Bad configuration option: prot"}},
+			SSHConfig: "/home/ann/.ssh/config", Looked: []string{"/home/ann/.ssh/config"},
+		},
+		"host-detail": engine.HostDetail{
+			HostInfo: engine.HostInfo{Host: web1, State: state}, Resolved: "deploy@10.0.0.1:22", By: "ssh", Jumps: []string{"bastion"},
+			Options: []engine.Option{{Key: "identityfile", Values: []string{"/home/ann/.ssh/id_ed25519"}, File: "/home/ann/.ssh/config", Line: 5}}, Differs: []string{"Compression: not used"},
+		},
+		"sources": engine.Sources{Found: []tail.Found{{Source: "docker:web", Kind: tail.Docker, Name: "web", Detail: "shop/web:1.41", State: "running"}}, Problems: []string{"journal: not allowed"}},
+		"prompts": []engine.Prompt{
+			{ID: "1", Kind: "host-key", Hop: hop, HostKey: &remote.HostKeyQuestion{Hop: hop, Type: "ssh-ed25519", Fingerprint: "SHA256:x", File: "/home/ann/.ssh/known_hosts", Others: []string{"web2 (known_hosts:3)"}}},
+			{ID: "2", Kind: "secret", Hop: hop, Secret: &remote.SecretQuestion{Hop: hop, Kind: "password", Of: "ann@web1", Try: 1}},
+			{ID: "3", Kind: "challenge", Hop: hop, Challenge: &remote.ChallengeQuestion{Hop: hop, Name: "2FA", Instruction: "Look at your phone.", Fields: []remote.Field{{Prompt: "Code: ", Echo: true}}, Try: 2}},
+		},
+		"answer": engine.Answer{Accept: true, Values: []string{"secret"}},
+		"shell":  ShellRequest{Host: "web1", Dir: "~/shop", Cols: 120, Rows: 40},
+		"exec":   ExecRequest{Hosts: []string{"web1", ""}, Line: "uptime | cut -c1-5", Dir: "", Mode: engine.ModeStream, Link: job.LinkKeep, Cols: 120, Rows: 40},
+		"tail":   TailRequest{Host: "web1", Source: "docker:web", Since: "15m", Lines: 200},
+		"place":  engine.Place{Seq: 3, Line: 2, Offset: 40},
 	} {
 		got, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {

@@ -48,8 +48,10 @@ type Host struct {
 	User        string   `json:"user"`        // as it is written down; empty: not there
 	Port        int      `json:"port"`        // as it is written down; zero: not there
 	Tags        []string `json:"tags"`
-	Origins     []Origin `json:"origins"`   // where each of these was written; the first one names the host
 	Conflicts   []string `json:"conflicts"` // what two sources say differently, in words
+
+	// Where each of these was written; the first one names the host.
+	Origins []Origin `json:"origins" ts_type:"{field: string, value: string, file: string, line: number}[]"`
 
 	Destination Destination `json:"destination"` // how to reach it; zero for this machine
 }

@@ -60,8 +60,8 @@ const FOUND: Found[] = [
   { source: 'docker:web', kind: 'docker', name: 'web', detail: 'shop/web:1.41', state: 'running, 3 days' },
   { source: 'docker:worker', kind: 'docker', name: 'worker', detail: 'shop/worker:1.41', state: 'restarting' },
   { source: 'docker:redis', kind: 'docker', name: 'redis', detail: 'redis:7', state: 'running, 12 days' },
-  { source: 'unit:nginx.service', kind: 'unit', name: 'nginx.service', detail: 'A high performance web server', state: 'active' },
-  { source: 'unit:ssh.service', kind: 'unit', name: 'ssh.service', detail: 'OpenBSD Secure Shell server', state: 'active' },
+  { source: 'journal:nginx.service', kind: 'journal', name: 'nginx.service', detail: 'A high performance web server', state: 'active' },
+  { source: 'journal:ssh.service', kind: 'journal', name: 'ssh.service', detail: 'OpenBSD Secure Shell server', state: 'active' },
   { source: 'file:/var/log/nginx/access.log', kind: 'file', name: '/var/log/nginx/access.log', detail: '41 MB', state: '' },
   { source: 'file:/var/log/nginx/error.log', kind: 'file', name: '/var/log/nginx/error.log', detail: '12 kB', state: '' },
 ];

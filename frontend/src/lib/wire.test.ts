@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Info, type Job, type JobHint, type Line, type LinePage, type Param, type Project, type ProjectList, type Target, type TargetList } from './types';
+import { AppError, type Answer, type ExecRequest, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Param, type Project, type ProjectList, type Prompt, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -27,6 +27,19 @@ const target: Fields<Target> = { name: true, help: true, section: true, file: tr
 const param: Fields<Param> = { name: true, default: true, help: true, file: true, line: true };
 const targets: Fields<TargetList> = { dir: true, file: true, targets: true, problems: true, trusted: true, computed_available: true };
 const info: Fields<Info> = { version: true, data_dir: true, read_only: true, operator: true, max_parallel: true, os: true, opened: true };
+const host: Fields<Host> = { name: true, local: true, environment: true, address: true, user: true, port: true, tags: true, origins: true, conflicts: true, destination: true, state: true };
+const state: Fields<HostState> = {
+  destination: true, status: true, since: true, latency_ms: true, attempt: true, next: true, error: true, hint: true, steps: true, hops: true, engine: true,
+  connections: true, sessions: true, max_sessions: true, server: true, host_key: true, kex: true, cipher: true, mac: true,
+};
+const hosts: Fields<HostList> = { hosts: true, problems: true, ssh_config: true, looked: true };
+const detail: Fields<HostDetail> = { ...host, by: true, why: true, options: true, differs: true, resolved: true };
+const sources: Fields<Sources> = { found: true, problems: true };
+const prompt: Fields<Prompt> = { id: true, kind: true, hop: true, host_key: false, secret: false, challenge: false };
+const answer: Fields<Answer> = { accept: true, values: true };
+const shell: Fields<ShellRequest> = { host: true, dir: true, cols: true, rows: true };
+const exec: Fields<ExecRequest> = { hosts: true, line: true, dir: true, mode: true, link: true, cols: true, rows: true };
+const tail: Fields<TailRequest> = { host: true, source: true, since: true, lines: true, dir: true };
 const page: Fields<LinePage> = { from: true, total: true, complete: true, lines: true };
 const line: Fields<Line> = { n: true, at: true, parts: true, cut: false, event: false };
 
@@ -57,6 +70,28 @@ describe('what crosses from Go', () => {
     has(golden('targets'), targets);
     has(first(golden('targets').targets), target);
     has(first((first(golden('targets').targets) as { params: unknown }).params), param);
+  });
+
+  test('hosts, how they stand and what is known of one', () => {
+    has(golden('hosts'), hosts);
+    for (const each of golden('hosts').hosts as { state: unknown }[]) {
+      has(each, host);
+      has(each.state, state);
+    }
+    expect(golden('hosts')).toMatchObject({ hosts: [{ local: true }, { state: { status: 'disconnected', steps: [{ hop: 'web1', what: 'tcp', ok: true }] }, origins: [{ field: 'name', line: 4 }], destination: { alias: 'web1' } }], problems: [{ line: 7, host: 'db1' }] });
+    has(golden('host-detail'), detail);
+    expect(golden('host-detail').options).toEqual([{ key: 'identityfile', values: ['/home/ann/.ssh/id_ed25519'], file: '/home/ann/.ssh/config', line: 5 }]);
+    has(golden('sources'), sources);
+    expect(first(golden('sources').found)).toMatchObject({ source: 'docker:web', kind: 'docker', name: 'web', state: 'running' });
+  });
+
+  test('what connections ask, and what is asked of hosts', () => {
+    const prompts = golden('prompts') as unknown as Prompt[];
+    for (const each of prompts) has(each, prompt);
+    expect(prompts[0]).toMatchObject({ kind: 'host-key', hop: { name: 'bastion', number: 1, of: 2 }, host_key: { type: 'ssh-ed25519', fingerprint: 'SHA256:x', others: ['web2 (known_hosts:3)'] } });
+    expect(prompts[1]?.secret).toMatchObject({ kind: 'password', of: 'ann@web1', try: 1 });
+    expect(prompts[2]?.challenge).toMatchObject({ name: '2FA', fields: [{ prompt: 'Code: ', echo: true }], try: 2 });
+    for (const [name, fields] of [['answer', answer], ['shell', shell], ['exec', exec], ['tail', tail]] as const) expect(Object.keys(golden(name)).sort(), name).toEqual(Object.keys(fields).sort());
   });
 
   test('lines, with parts, cuts and events', () => {

@@ -2,9 +2,20 @@ export namespace app {
 	
 	export enum Event {
 	    FAILED = "failed",
+	    HOSTS = "hosts",
 	    JOBS = "jobs",
 	    OPENED = "opened",
 	    PROJECTS = "projects",
+	    PROMPT = "prompt",
+	}
+	export interface ExecRequest {
+	    hosts: string[];
+	    line: string;
+	    dir: string;
+	    mode: string;
+	    link: string;
+	    cols: number;
+	    rows: number;
 	}
 	export interface Info {
 	    version: string;
@@ -27,6 +38,8 @@ export namespace app {
 	    tty: boolean;
 	    size: {cols: number, rows: number};
 	    timeout_ms?: number;
+	    source?: string;
+	    link?: string;
 	    operator: string;
 	    state: string;
 	    cause: string;
@@ -49,6 +62,7 @@ export namespace app {
 	    before: string;
 	}
 	export interface Request {
+	    host: string;
 	    dir: string;
 	    target: string;
 	    vars: Record<string, string>;
@@ -56,10 +70,72 @@ export namespace app {
 	    cols: number;
 	    rows: number;
 	}
+	export interface ShellRequest {
+	    host: string;
+	    dir: string;
+	    cols: number;
+	    rows: number;
+	}
+	export interface TailRequest {
+	    host: string;
+	    source: string;
+	    since: string;
+	    lines: number;
+	    dir: string;
+	}
 
 }
 
 export namespace engine {
+	
+	export interface Answer {
+	    accept: boolean;
+	    values: string[];
+	}
+	export interface Option {
+	    key: string;
+	    values: string[];
+	    file: string;
+	    line: number;
+	}
+	export interface HostDetail {
+	    name: string;
+	    local: boolean;
+	    environment: string;
+	    address: string;
+	    user: string;
+	    port: number;
+	    tags: string[];
+	    conflicts: string[];
+	    origins: {field: string, value: string, file: string, line: number}[];
+	    destination: inventory.Destination;
+	    state: remote.State;
+	    resolved: string;
+	    by: string;
+	    why: string;
+	    jumps: string[];
+	    options: Option[];
+	    differs: string[];
+	}
+	export interface HostInfo {
+	    name: string;
+	    local: boolean;
+	    environment: string;
+	    address: string;
+	    user: string;
+	    port: number;
+	    tags: string[];
+	    conflicts: string[];
+	    origins: {field: string, value: string, file: string, line: number}[];
+	    destination: inventory.Destination;
+	    state: remote.State;
+	}
+	export interface Hosts {
+	    hosts: HostInfo[];
+	    problems: inventory.Problem[];
+	    ssh_config: string;
+	    looked: string[];
+	}
 	
 	export interface Project {
 	    alias: string;
@@ -75,6 +151,18 @@ export namespace engine {
 	    problems: target.Problem[];
 	    registry: string;
 	    registry_exists: boolean;
+	}
+	export interface Prompt {
+	    id: string;
+	    kind: string;
+	    hop: remote.Hop;
+	    host_key?: remote.HostKeyQuestion;
+	    secret?: remote.SecretQuestion;
+	    challenge?: remote.ChallengeQuestion;
+	}
+	export interface Sources {
+	    found: tail.Found[];
+	    problems: string[];
 	}
 	export interface Target {
 	    name: string;
@@ -96,6 +184,102 @@ export namespace engine {
 	    problems: target.Problem[];
 	    trusted: boolean;
 	    computed_available: boolean;
+	}
+
+}
+
+export namespace inventory {
+	
+	export interface Destination {
+	    alias: string;
+	    user?: string;
+	    port?: number;
+	}
+	export interface Problem {
+	    file: string;
+	    line: number;
+	    host: string;
+	    text: string;
+	}
+
+}
+
+export namespace remote {
+	
+	export interface Field {
+	    prompt: string;
+	    echo: boolean;
+	}
+	export interface Hop {
+	    host: string;
+	    name: string;
+	    user: string;
+	    addr: string;
+	    number: number;
+	    of: number;
+	}
+	export interface ChallengeQuestion {
+	    hop: Hop;
+	    name: string;
+	    instruction: string;
+	    fields: Field[];
+	    try: number;
+	}
+	
+	
+	export interface HostKeyQuestion {
+	    hop: Hop;
+	    type: string;
+	    fingerprint: string;
+	    file: string;
+	    others: string[];
+	}
+	export interface SecretQuestion {
+	    hop: Hop;
+	    kind: string;
+	    of: string;
+	    try: number;
+	}
+	export interface Step {
+	    hop: string;
+	    what: string;
+	    detail: string;
+	    ok: boolean;
+	}
+	export interface State {
+	    destination: inventory.Destination;
+	    status: string;
+	    since: string;
+	    latency_ms: number;
+	    attempt: number;
+	    next: string;
+	    error: string;
+	    hint: string;
+	    steps: Step[];
+	    hops: string[];
+	    engine: string;
+	    connections: number;
+	    sessions: number;
+	    max_sessions: number;
+	    server: string;
+	    host_key: string;
+	    kex: string;
+	    cipher: string;
+	    mac: string;
+	}
+
+}
+
+export namespace tail {
+	
+	export interface Found {
+	    source: string;
+	    kind: string;
+	    name: string;
+	    detail: string;
+	    state: string;
+	    dir: string;
+	    recent: boolean;
 	}
 
 }
