@@ -55,6 +55,9 @@ func (k *hopKeys) refuseUnknown(r knownhosts.Result, why string, with error) err
 	if r.Cert != "" {
 		text += "; its certificate does not count: " + clean(r.Cert)
 	}
+	if c := k.o.Get("KnownHostsCommand"); c != "" && c != "none" {
+		text += "; KnownHostsCommand was not asked, which only ssh does"
+	}
 	err := errors.New(text)
 	if with != nil {
 		err = fmt.Errorf("%s: %w", text, with)
