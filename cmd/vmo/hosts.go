@@ -81,7 +81,7 @@ func at(file string, line int) string {
 }
 
 func (c *cli) hostShowCommand() *cobra.Command {
-	var connect bool
+	var connect, all bool
 	cmd := &cobra.Command{
 		Use: "show HOST", Short: "Show what ssh would do to reach a host, and where each of it is written", Args: cobra.ExactArgs(1),
 		Long: `Show the effective options of a host, as ssh has them, each with the file and line
@@ -106,18 +106,19 @@ agreed on are shown, or how far it came.`,
 					}
 					return connected
 				}
-				if err := printHost(d); err != nil {
+				if err := printHost(d, all); err != nil {
 					return err
 				}
 				return connected
 			})
 		},
 	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "show options that nobody has set, too")
 	cmd.Flags().BoolVar(&connect, "connect", false, "connect first")
 	return cmd
 }
 
-func printHost(d engine.HostDetail) error {
+func printHost(d engine.HostDetail, all bool) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
@@ -167,16 +168,31 @@ func printHost(d engine.HostDetail) error {
 		row("differs", text)
 	}
 	fmt.Fprintln(w)
+	defaults := 0
 	for _, o := range d.Options {
+		if o.File == "" {
+			defaults++
+			continue
+		}
 		for _, v := range o.Values {
-			written := ""
-			if o.File != "" {
-				written = at(o.File, o.Line)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", visible(o.Key), visible(v), visible(written))
+			fmt.Fprintf(w, "%s\t%s\t%s\n", visible(o.Key), visible(v), visible(at(o.File, o.Line)))
 		}
 	}
-	return w.Flush()
+	if !all {
+		fmt.Fprintf(w, "\n%d options have their defaults; --all shows them.\n", defaults)
+		return w.Flush()
+	}
+	if err := w.Flush(); err != nil { // long defaults do not move the columns of what was written
+		return err
+	}
+	for _, o := range d.Options {
+		for _, v := range o.Values {
+			if o.File == "" {
+				fmt.Printf("%s  %s\n", visible(o.Key), visible(v))
+			}
+		}
+	}
+	return nil
 }
 
 func (c *cli) hostSourcesCommand() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -51,7 +52,14 @@ func printJobs(jobs []job.Job, n int) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\tID\tSTATE\tEXIT\tSTARTED\tTOOK\tOUTPUT\tWHAT")
+	elsewhere := slices.ContainsFunc(jobs[:n], func(j job.Job) bool { return j.Host != "" })
+	host := func(name string) string { // a column only for those who have hosts
+		if !elsewhere {
+			return ""
+		}
+		return visible(name) + "\t"
+	}
+	fmt.Fprintf(w, "\tID\t%sSTATE\tEXIT\tSTARTED\tTOOK\tOUTPUT\tWHAT\n", host("HOST"))
 	now := time.Now()
 	for i, j := range jobs[:n] {
 		exit, took, started := "-", "-", j.QueuedAt
@@ -68,7 +76,7 @@ func printJobs(jobs []job.Job, n int) error {
 		if j.Stalled != "" {
 			state += " (waits: " + j.Stalled + ")"
 		}
-		fmt.Fprintf(w, "@%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i+1, shortID(jobs, i), visible(state), exit,
+		fmt.Fprintf(w, "@%d\t%s\t%s%s\t%s\t%s\t%s\t%s\t%s\n", i+1, shortID(jobs, i), host(hostName(j)), visible(state), exit,
 			ago(started, now), took, size(j.Bytes), visible(what(j)))
 	}
 	return w.Flush()
@@ -77,6 +85,9 @@ func printJobs(jobs []job.Job, n int) error {
 // what is the job in a few words.
 func what(j job.Job) string {
 	text := strings.Join(j.Argv, " ")
+	if j.Source != "" {
+		text = "tail " + j.Source
+	}
 	if j.Project != "" {
 		text = j.Project + ": " + text
 	}

@@ -106,7 +106,7 @@ func (e *Engine) Host(name string) (inventory.Host, error) {
 func (e *Engine) SelectHosts(names []string) ([]inventory.Host, error) {
 	found, err := inventory.Select(e.inventory(), names)
 	if err != nil {
-		return nil, job.WithHint(fmt.Errorf("choose hosts: %w: %w", job.ErrNotFound, err), "List the hosts with: vmo hosts")
+		return nil, job.WithHint(fmt.Errorf("choose hosts: %w: %w", job.ErrNotFound, err), "List the hosts with: vmo hosts. One that is not listed is named with a user or a port, as user@name or name:22.")
 	}
 	return found, nil
 }
