@@ -6,6 +6,7 @@
 //
 //	run, one per job      Start         ends with its job          Close waits
 //	listen, one           Open          ends on Close              Close waits
+//	attend, one           Open          ends on Close              Close waits
 //	compress, one         Open (Idle)   ends on Close              Close waits
 //	keeper of the journal journal.Open  ends on journal.Close      Close waits
 //	watch of projects     Watch         ends with its context      its caller waits
@@ -104,8 +105,9 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e.reach()
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	e.tasks.Add(1)
+	e.tasks.Add(2)
 	go e.listen(ctx)
+	go e.attend(ctx)
 	if c.Idle {
 		e.tasks.Add(1)
 		go e.compress(ctx)
