@@ -49,7 +49,7 @@ func (p *Process) climbing() bool {
 // and a second one without grace when Kill does not want to wait for the first.
 func (p *Process) climb() {
 	defer close(p.ladder)
-	if p.pid == 0 {
+	if p.header.PID == 0 {
 		p.climbBlind()
 		return
 	}
@@ -61,7 +61,7 @@ func (p *Process) climb() {
 	asked := make(chan error, 1)
 	if !closed(p.hurry) {
 		go func() {
-			left, _, err := p.host.end(ctx, p.cmd.ID, p.pid, ladderOf(p.cmd, true))
+			left, _, err := p.host.end(ctx, p.header, p.cmd.ID, p.cmd.ladder()...)
 			p.leave(left)
 			asked <- err
 		}()
@@ -72,7 +72,7 @@ func (p *Process) climb() {
 		case <-p.hurry:
 		}
 	}
-	left, _, err := p.host.end(ctx, p.cmd.ID, p.pid, ladderOf(p.cmd, false))
+	left, _, err := p.host.end(ctx, p.header, p.cmd.ID, killStep{"KILL", killGrace})
 	p.leave(left)
 	p.doubt(err)
 	cancel()
@@ -133,12 +133,12 @@ func (p *Process) climbBlind() {
 
 // name lists what is left of the run, for the exit.
 func (p *Process) name(why string) []job.Survivor {
-	if p.pid == 0 {
+	if p.header.PID == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	left, _, err := p.host.end(ctx, p.cmd.ID, p.pid, nil)
+	left, _, err := p.host.end(ctx, p.header, p.cmd.ID)
 	if err != nil {
 		return nil
 	}
@@ -148,16 +148,35 @@ func (p *Process) name(why string) []job.Survivor {
 	return left
 }
 
-// end runs the script that ends a run, and returns who is left.
-func (h *host) end(ctx context.Context, id job.ID, pid int, l rungs) (left []job.Survivor, found int, err error) {
-	out, said, code, err := h.ask(ctx, endLine(id, pid, l))
+// ladder are the steps of a cancel.
+func (c Command) ladder() []killStep {
+	term := killStep{"TERM", c.Grace}
+	if c.TTY {
+		term.signals = "TERM HUP" // a shell at its prompt listens to nothing else
+	}
+	return []killStep{{"INT", c.Grace}, term, {"KILL", killGrace}}
+}
+
+// end runs the script that ends a run, and returns who is left and how many there
+// were. Without steps it only looks.
+func (h *host) end(ctx context.Context, at header, id job.ID, steps ...killStep) (left []job.Survivor, found int, err error) {
+	line, err := killSteps(at, id, steps...)
 	if err != nil {
 		return nil, 0, err
 	}
-	if code != 0 {
-		return nil, 0, fmt.Errorf("the script that ends it exited with %d: %s", code, clean(said))
+	return h.report(ctx, id, line)
+}
+
+func (h *host) report(ctx context.Context, id job.ID, line string) (left []job.Survivor, found int, err error) {
+	out, said, code, err := h.ask(ctx, line)
+	if err != nil {
+		return nil, 0, err
 	}
-	return parseEnd(out)
+	left, found, ok := parseSurvivors(id, string(out))
+	if !ok {
+		return nil, 0, fmt.Errorf("its answer makes no sense (exit code %d): %s", code, clean(said))
+	}
+	return left, found, nil
 }
 
 // answerLimit bounds what a script of ours may print.
@@ -206,7 +225,11 @@ func (p *Pool) KillRun(ctx context.Context, d inventory.Destination, id job.ID, 
 	if err != nil {
 		return nil, 0, fmt.Errorf("end what runs on %s: %w", d, err)
 	}
-	left, found, err = h.end(ctx, id, pid, ladderOf(Command{}.withDefaults(), !force))
+	steps := Command{}.withDefaults().ladder()
+	if force {
+		steps = steps[len(steps)-1:]
+	}
+	left, found, err = h.end(ctx, header{PID: pid}, id, steps...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("end what runs on %s: %w", d, err)
 	}

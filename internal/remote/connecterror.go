@@ -21,9 +21,10 @@ func (d *dialer) failure(err error) error {
 		hint = d.hint(err)
 	}
 	var denied *authFailure
+	var key *HostKeyError
 	switch {
-	case isHostKey(err):
-		c.Status = StatusHostKey
+	case errors.As(err, &key):
+		c.Status, c.Err = StatusHostKey, key
 	case errors.As(err, &denied):
 		c.Status, c.Err = StatusRefused, denied.err
 	}

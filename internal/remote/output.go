@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -17,9 +18,11 @@ type outputs struct {
 	drainFor time.Duration
 	out, err io.Writer
 
-	header *headerReader // nil after it was found
 	copies sync.WaitGroup
 	over   chan struct{} // closed when all copies have ended
+
+	begun chan struct{} // closed when Start has returned
+	unrun bool          // without a process; read after begun
 
 	mu      sync.Mutex
 	last    time.Time // when something arrived, or a Write ended
@@ -40,36 +43,71 @@ const slack = 250 * time.Millisecond
 
 func newOutputs(c Command) *outputs {
 	o := &outputs{drainFor: max(c.Drain, slack), out: c.Stdout, err: c.Stderr}
+	o.begun = make(chan struct{})
 	if o.out == nil {
 		o.out = io.Discard
 	}
 	if o.err == nil {
 		o.err = io.Discard
 	}
+	o.out, o.err = &gate{o, o.out}, &gate{o, o.err}
 	return o
 }
 
-// redirected is the command with its outputs joined or closed at the other end, as
-// they are at this one. Only there do the two keep the order of writing, and a
-// daemon that has an output open which nobody reads does not count as holding it.
-func (c Command) redirected() Command {
-	how := ""
+// gate holds back what is printed until Start has returned; if there is no
+// Process then, nobody wants it.
+type gate struct {
+	o  *outputs
+	to io.Writer
+}
+
+var errNotStarted = errors.New("the command was not started")
+
+func (g *gate) Write(b []byte) (int, error) {
+	<-g.o.begun
+	if g.o.unrun {
+		return 0, errNotStarted
+	}
+	return g.to.Write(b)
+}
+
+// begin opens the gate.
+func (o *outputs) begin(err error) {
+	o.unrun = err != nil
+	close(o.begun)
+}
+
+// redirection is how the outputs are joined or closed at the other end, as they
+// are at this one. Only there do the two keep the order of writing, and a daemon
+// that has an output open which nobody reads does not count as holding it.
+func (c Command) redirection() string {
 	switch {
 	case c.TTY || len(c.Argv) == 0:
+		return ""
 	case c.Stdout != nil && c.Stdout == c.Stderr:
-		how = " 2>&1"
-	default:
-		if c.Stdout == nil {
-			how = " >/dev/null"
-		}
-		if c.Stderr == nil {
-			how += " 2>/dev/null"
-		}
+		return " 2>&1"
+	case c.Stdout == nil && c.Stderr == nil:
+		return " >/dev/null 2>&1"
+	case c.Stdout == nil:
+		return " >/dev/null"
+	case c.Stderr == nil:
+		return " 2>/dev/null"
 	}
-	if how != "" {
-		c.Argv = append([]string{"/bin/sh", "-c", `exec "$@"` + how, "sh"}, c.Argv...)
+	return ""
+}
+
+// launch is the command for the host's shell. Values of the environment may be
+// secrets: they are sent as input, and stand in no list of processes. In a
+// terminal that would race with what is typed.
+func (c Command) launch() launch {
+	l := launch{
+		ID: c.ID, Argv: c.Argv, Dir: c.Dir, Env: c.Env, Link: c.Link, TTY: c.TTY,
+		Input: c.Input || c.Stdin != nil, EnvByInput: !c.TTY,
 	}
-	return c
+	if how := c.redirection(); how != "" {
+		l.Argv = append([]string{"/bin/sh", "-c", `exec "$@"` + how, "sh"}, c.Argv...)
+	}
+	return l
 }
 
 // copy writes everything that arrives until the end.
@@ -109,8 +147,6 @@ func (o *outputs) write(to io.Writer, b []byte) error {
 	return err
 }
 
-func (o *outputs) ended() <-chan struct{} { return o.over }
-
 func (o *outputs) failures() (all string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -120,30 +156,22 @@ func (o *outputs) failures() (all string) {
 	return all
 }
 
-// follow begins to copy the output of a session.
-func (o *outputs) follow(ch ssh.Channel, header bool) <-chan int {
-	found := make(chan int, 1)
+// follow begins to copy the output of a session. With a filter the host's header
+// is taken out, and what came before it.
+func (o *outputs) follow(id job.ID, ch ssh.Channel) *headerFilter {
 	o.over = make(chan struct{})
-	out := io.Writer(o.out)
-	if header {
-		o.header = newHeaderReader(o.out, func(pid int) { found <- pid })
-		out = o.header
-	}
-	o.copies.Go(func() { o.copy("stdout", ch, out) })
-	o.copies.Go(func() { o.copy("stderr", ch.Stderr(), o.err) })
+	f := newHeaderFilter(id, o.out, headerWait)
 	over := o.over
+	o.copies.Go(func() {
+		o.copy("stdout", ch, f)
+		f.end()
+	})
+	o.copies.Go(func() { o.copy("stderr", ch.Stderr(), o.err) })
 	go func() {
 		o.copies.Wait()
 		close(over)
 	}()
-	return found
-}
-
-// pass lets everything through: the header was found or will not come.
-func (o *outputs) pass() {
-	if o.header != nil {
-		o.header.pass()
-	}
+	return f
 }
 
 // drain waits for the output of a command that has exited. Who holds it open may

@@ -23,8 +23,8 @@ type Process struct {
 	cmd  Command
 	out  *outputs
 
-	s   *session // the one that carries it; of a kept run see kept
-	pid int      // zero when the host has no shell that could tell
+	s      *session // the one that carries it; of a kept run see kept
+	header header   // its PID is zero when the host has no shell that could tell
 
 	hurry   chan struct{} // closed by Kill: no more grace
 	done    chan struct{} // closed when exit is set
@@ -69,9 +69,6 @@ func (c Command) validate() error {
 	return job.Spec{Argv: c.Argv, Env: c.Env, Link: c.Link}.Validate()
 }
 
-// headerTimeout is how long the host may take to say that the command runs.
-const headerTimeout = 10 * time.Second
-
 // interruptTime is how long a host may take to pass on an interrupt.
 const interruptTime = 10 * time.Second
 
@@ -89,13 +86,20 @@ func (p *Pool) Start(ctx context.Context, d inventory.Destination, cmd Command) 
 	r := &Process{host: h, cmd: cmd.withDefaults(), hurry: make(chan struct{}), done: make(chan struct{})}
 	r.out = newOutputs(r.cmd)
 	if cmd.Link == job.LinkKeep {
-		return r, r.startKept(ctx)
+		err = r.startKept(ctx)
+	} else {
+		err = r.start(ctx)
 	}
-	return r, r.start(ctx)
+	r.out.begin(err)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-func (p *Process) start(ctx context.Context) error {
-	line, err := commandLine(p.cmd.redirected())
+func (p *Process) start(ctx context.Context) (err error) {
+	l := p.cmd.launch()
+	line, err := launchLine(l)
 	if err != nil {
 		return fmt.Errorf("start on %s: %w", p.host.name, err)
 	}
@@ -107,20 +111,22 @@ func (p *Process) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	header := p.out.follow(p.s.ch, true)
-	p.input()
-	if err := p.awaitHeader(ctx, header); err != nil {
-		_ = p.s.ch.Close()
-		return err
+	f := p.out.follow(p.cmd.ID, p.s.ch)
+	if err = p.awaitHeader(ctx, f); err == nil && f.found {
+		_, err = p.s.ch.Write(l.input())
 	}
+	if err != nil && !closed(p.s.exited) {
+		_ = p.s.ch.Close()
+		return fmt.Errorf("start on %s: %w", p.host.name, err)
+	}
+	p.input()
 	go p.finish()
 	return nil
 }
 
 // set makes the requests that start the command.
 func (p *Process) set(s *session, line string) error {
-	o := s.link.options
-	if err := s.environment(o); err != nil {
+	if err := s.environment(s.link.options); err != nil {
 		return err
 	}
 	if p.cmd.TTY {
@@ -133,31 +139,18 @@ func (p *Process) set(s *session, line string) error {
 
 // awaitHeader waits until the command runs, or until there is no more hope that
 // the host says so: it has no shell, or runs what it likes.
-func (p *Process) awaitHeader(ctx context.Context, header <-chan int) error {
-	timer := time.NewTimer(headerTimeout)
-	defer timer.Stop()
+func (p *Process) awaitHeader(ctx context.Context, f *headerFilter) error {
 	select {
-	case p.pid = <-header:
-	case <-p.s.exited:
-		select {
-		case p.pid = <-header: // both, in this order
-		case <-p.out.ended():
-			select {
-			case p.pid = <-header:
-			default:
-			}
-		case <-timer.C:
-		}
-	case <-timer.C:
+	case <-f.decided:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	p.out.pass()
+	p.header = f.header // its lock may be held by a Write that waits for Start
 	return nil
 }
 
 // PID is the number of the process on the host; zero when that is not known.
-func (p *Process) PID() int { return p.pid }
+func (p *Process) PID() int { return p.header.PID }
 
 // Wait waits for the process, for all of its output and for a cancel that is
 // under way; see [process.Process.Wait].
@@ -217,8 +210,8 @@ func (p *Process) lost() job.Exit {
 	if closed(p.s.link.dead) {
 		why = fmt.Sprintf("the connection to %s was lost: %v", p.host.name, p.s.link.err)
 	}
-	if p.pid != 0 {
-		why += fmt.Sprintf("; process %d on %s may still run there: `vmo cancel %s` ends it", p.pid, p.host.name, p.cmd.ID)
+	if p.header.PID != 0 {
+		why += fmt.Sprintf("; process %d on %s may still run there: `vmo cancel %s` ends it", p.header.PID, p.host.name, p.cmd.ID)
 	} else {
 		why += "; it may still run there"
 	}
@@ -354,14 +347,15 @@ func (p *Process) interrupt() error {
 	case p.cmd.TTY:
 		_, err := p.write([]byte{3})
 		return err
-	case p.pid == 0:
+	case p.header.PID == 0:
 		return p.s.send("INT")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), interruptTime)
 	defer cancel()
-	_, said, code, err := p.host.ask(ctx, interruptLine(p.cmd.ID, p.pid))
-	if err == nil && code != 0 {
-		err = errors.New(clean(said))
+	line, err := signalLine(p.header, p.cmd.ID, "INT")
+	if err != nil {
+		return err
 	}
+	_, _, err = p.host.report(ctx, p.cmd.ID, line)
 	return err
 }
