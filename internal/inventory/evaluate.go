@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -30,11 +31,10 @@ type evaluator struct {
 
 	read     map[string]bool // files that were read or looked for, and folders with a slash at the end
 	volatile bool            // the result depends on more than the files
-	unable   string          // what the evaluator cannot do and the configuration asks for
-	work     int             // lines that may still be read, so that includes cannot multiply for ever
+	execs    bool            // there is a Match exec, whether or not it has run
+	unable   []string        // what the evaluator cannot do and the configuration asks for
+	work     int             // lines that may still be read, so that includes cannot multiply
 }
-
-const maxLines = 4_000_000
 
 // evaluate reads the configuration for a destination: config in place of all
 // others, or that of the user and then that of the system.
@@ -55,7 +55,7 @@ func (e *evaluator) evaluate(d Destination, config string) error {
 		return err
 	}
 	if e.first("canonicalizehostname") != "" && e.first("canonicalizehostname") != "false" {
-		e.unable = "CanonicalizeHostname, which asks the name servers"
+		e.cannot("CanonicalizeHostname")
 		e.volatile, e.wantFinal = true, true
 	}
 	if e.wantFinal {
@@ -121,3 +121,10 @@ func (e *evaluator) looked() []string {
 }
 
 const onWindows = runtime.GOOS == "windows"
+
+// cannot notes what the evaluator passes over.
+func (e *evaluator) cannot(what string) {
+	if !slices.Contains(e.unable, what) {
+		e.unable = append(e.unable, what)
+	}
+}

@@ -69,6 +69,9 @@ func (e *evaluator) file(path string, from source, active *bool) error {
 	if from.depth > maxInclude {
 		return refuse("Too many recursive configuration includes")
 	}
+	if e.read[path] {
+		e.work -= againCost
+	}
 	e.read[path] = true
 	data, err := readConfig(path)
 	if errors.Is(err, errFolder) { // ssh opens it and finds no lines

@@ -121,12 +121,12 @@ func (e *evaluator) criterion(name, arg string, holds bool, s *statement) (bool,
 	case "tagged":
 		return matchesList(e.first("tag"), arg, false), nil
 	case "version": // of the ssh that is not there
-		e.unable = "Match version"
+		e.cannot("Match version")
 		return false, errUnknown
 	case "sessiontype":
 		return matchesList("exec", arg, true), nil
 	case "command":
-		e.unable = "Match command"
+		e.cannot("Match command")
 		return false, errUnknown
 	case "localnetwork":
 		e.volatile = true
@@ -136,7 +136,7 @@ func (e *evaluator) criterion(name, arg string, holds bool, s *statement) (bool,
 }
 
 func (e *evaluator) execLine(arg string, t target, holds bool, s *statement) (bool, error) {
-	e.volatile = true
+	e.volatile, e.execs = true, true
 	command, err := expandPercent(arg, e.tokens(t))
 	if err != nil {
 		return false, refuse("%s line %d: %v", s.file, s.line, err)
@@ -145,7 +145,7 @@ func (e *evaluator) execLine(arg string, t target, holds bool, s *statement) (bo
 		return false, nil
 	}
 	if e.exec == nil {
-		e.unable = "Match exec"
+		e.cannot("Match exec")
 		return false, errUnknown
 	}
 	ok, err := e.exec(command)

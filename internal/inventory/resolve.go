@@ -83,7 +83,7 @@ func (r *Resolver) resolve(ctx context.Context, d Destination, e *evaluator, our
 	switch {
 	case r.SSH == "" || r.Run == nil:
 		return r.builtIn(ctx, d, r.Why)
-	case r.NeverExec && e.unable == "Match exec":
+	case r.NeverExec && (e.execs || ours != nil): // what we cannot read may hold one
 		return r.builtIn(ctx, d, "Match exec is switched off")
 	}
 	stdout, stderr, err := r.Run(ctx, r.argv(d))
@@ -147,8 +147,8 @@ func (r *Resolver) builtIn(ctx context.Context, d Destination, why string) (*Opt
 	if why == "" {
 		why = "there is no ssh"
 	}
-	if e.unable != "" {
-		why += "; the built-in evaluator passes over " + e.unable
+	if len(e.unable) > 0 {
+		why += "; the built-in evaluator passes over " + strings.Join(e.unable, ", ")
 	}
 	o, err := r.options(d, e.printed(), e, nil)
 	if err != nil {

@@ -59,6 +59,9 @@ func (s *scanner) look(path string) {
 // file reads one file. The patterns of the blocks in which it is included limit
 // what it can say something about.
 func (s *scanner) file(path string, within [][]string, depth int, mayMiss bool) {
+	if s.looked[path] {
+		s.work -= againCost
+	}
 	s.look(path)
 	if s.inside[path] {
 		s.problem(path, 0, "", "includes itself; ssh refuses that")
@@ -111,7 +114,7 @@ func (s *scanner) blocks(path string, lines []line, within [][]string, depth int
 			}
 		case "match":
 			block = within
-			s.Runs = s.Runs || strings.Contains(lower(l.rest), "exec")
+			s.Runs = s.Runs || runs(l.rest)
 		case "include":
 			for _, arg := range l.args {
 				s.include(arg, path, l.number, block, depth)
@@ -122,6 +125,9 @@ func (s *scanner) blocks(path string, lines []line, within [][]string, depth int
 
 // include reads the files of one argument of Include.
 func (s *scanner) include(arg, path string, number int, within [][]string, depth int) {
+	if s.work < 0 {
+		return
+	}
 	files, folders, err := s.includes(arg, false)
 	if err != nil {
 		s.problem(path, number, "", "Include: %v", err)
@@ -130,7 +136,9 @@ func (s *scanner) include(arg, path string, number int, within [][]string, depth
 		s.look(f)
 	}
 	for _, f := range files {
-		s.file(f, within, depth+1, true)
+		if s.work >= 0 {
+			s.file(f, within, depth+1, true)
+		}
 	}
 }
 

@@ -56,3 +56,21 @@ func (s *scanner) known(l line) bool {
 	}
 	return slices.ContainsFunc(s.ignore, func(list string) bool { return matchesList(l.keyword, list, true) })
 }
+
+// runs reports whether there is an exec among the criteria of a Match.
+func runs(criteria string) bool {
+	d := &delimited{rest: criteria, more: true}
+	for {
+		word, ok := d.next()
+		if !ok || word == "" {
+			return false
+		}
+		switch lower(strings.TrimPrefix(word, "!")) {
+		case "exec":
+			return true
+		case "all", "final", "canonical":
+		default:
+			_, _ = d.next() // its argument
+		}
+	}
+}

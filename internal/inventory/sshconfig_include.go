@@ -38,9 +38,14 @@ func (l *local) includes(arg string, system bool) (files, folders []string, err 
 	default:
 		arg = l.home + "/.ssh/" + arg
 	}
-	files, folders = glob(arg)
+	if files, folders = glob(arg); len(files) > maxPaths {
+		return nil, folders, fmt.Errorf("%s stands for more than %d files", arg, maxPaths)
+	}
 	return files, folders, nil
 }
+
+// maxPaths bounds what one pattern may stand for: /*/*/* is a whole machine.
+const maxPaths = 10_000
 
 // expandTilde replaces a leading ~ or ~user by the home directory.
 func (l *local) expandTilde(path string) (string, error) {
@@ -74,6 +79,9 @@ func glob(pattern string) (paths, folders []string) {
 		}
 		var next []string
 		for _, p := range paths {
+			if len(next) > maxPaths || len(folders) > maxPaths {
+				return next, folders
+			}
 			found, folder := globPart(p+"/", part)
 			next = append(next, found...)
 			if folder {
@@ -82,7 +90,7 @@ func glob(pattern string) (paths, folders []string) {
 		}
 		paths = next
 	}
-	slices.Sort(paths)
+	slices.Sort(paths) // by their bytes, as C does
 	return paths, folders
 }
 

@@ -14,6 +14,9 @@ const (
 	maxFile    = 4 << 20  // bytes of one file of a configuration
 	maxLine    = 16 << 10 // bytes of a line that is looked at while listing
 	maxInclude = 16       // ssh's limit of nesting
+
+	maxLines  = 2_000_000 // of a configuration with all its includes, each counted as often as it is read
+	againCost = 400       // what reading a file once more counts as, in lines
 )
 
 var errFolder = errors.New("is a folder")

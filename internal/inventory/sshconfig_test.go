@@ -154,6 +154,25 @@ func TestScanSSH_WithoutAnyFile(t *testing.T) {
 	}
 }
 
+// Sixteen files of which each includes the next one three times are read 21 million
+// times by whoever does not count.
+func TestScanSSH_EndsWhenIncludesMultiply(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	write(t, home, ".ssh/config", "Host first\nInclude f0\n")
+	for i := range maxInclude {
+		write(t, home, fmt.Sprintf(".ssh/f%d", i), strings.Repeat(fmt.Sprintf("Include f%d\n", i+1), 3))
+	}
+	s := ScanSSH("", home)
+	if len(s.Hosts) != 1 || len(s.Problems) == 0 {
+		t.Errorf("%d hosts, %d problems", len(s.Hosts), len(s.Problems))
+	}
+	e := &evaluator{local: thisMachine(home)}
+	if err := e.evaluate(Destination{Alias: "first"}, home+"/.ssh/config"); !isRefusal(err) {
+		t.Errorf("the evaluator took it: %v", err)
+	}
+}
+
 // Listing is on the way to the first picture of the window: no command runs.
 func TestScanSSH_NeverRunsMatchExec(t *testing.T) {
 	t.Parallel()
