@@ -50,8 +50,12 @@ func (s Source) Command(o Options) []string {
 		if o.Since > 0 {
 			since = seconds(o.Since) + "s"
 		}
+		dir := ""
+		if s.Kind == Compose {
+			dir = s.Dir
+		}
 		old, again := p.dockerSince(o)
-		return script(dockerScript, o.Nonce, o.engine(), string(s.Kind), s.Name, s.Dir, since, lines, follow, old, again)
+		return script(dockerScript, o.Nonce, o.engine(), string(s.Kind), s.Name, dir, since, lines, follow, old, again)
 	case Journal:
 		since := ""
 		if o.Since > 0 {

@@ -28,7 +28,7 @@ is() {
 }
 open() {
 	{ command exec 3<"$f"; } 2>/dev/null || return 1
-	ino=$(ident "$f") length=0
+	ino=$(ident "$f") length=$(size "$f")
 	# /dev/fd tells whether the path still names the open file
 	if [ "$f" -ef /dev/fd/3 ]; then fd=y; else fd=; fi
 }

@@ -87,7 +87,9 @@ func (t *Tracker) Flush() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range []*stream{&t.out, &t.err} {
-		s.content(s.held)
+		if len(s.control) == 0 || !bytes.HasPrefix(s.held, s.control) { // half a line of the script's own is nobody's
+			s.content(s.held)
+		}
 		s.held = nil
 		s.finish()
 		if err := s.pass(); err != nil {
