@@ -19,7 +19,8 @@ import (
 // what left the session; descendants of these and of the process vmo_r; and the
 // group and session that vmo_r leads. vmo_r alone proves nothing, for numbers are
 // used again: it must have started at vmo_s, or carry the id, or keep its
-// environment from us. It never finds itself.
+// environment from us. It never finds itself. Parents come before their children,
+// so that a shell does not go on with its next command when the first has ended.
 //
 // What only root may end it asks sudo for, if sudo needs no password.
 const endFunc = `vmo_table() {
@@ -52,13 +53,14 @@ for (p in pp) if (!(p in own) && (pp[p] in own)) { own[p] = c = 1 }
 do { c = 0
 for (p in pp) if (!(p in hit) && !(p in own) && ((pp[p] in hit) || (lead && (pg[p] == r || se[p] == r)))) { hit[p] = c = 1 }
 } while (c)
-for (p in hit) if (p > 1 && !(p in own) && !(p in dead)) printf "%s ", p
+for (p in hit) if (p > 1 && !(p in own) && !(p in dead)) { depth = 0; for (q = pp[p]; (q in hit) && depth < 999; q = pp[q]) depth++; left[p] = depth; if (depth > deepest) deepest = depth }
+for (i = 0; i <= deepest; i++) for (p in left) if (left[p] == i) printf "%s ", p
 }'
 }
 vmo_there() { kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]; }
 vmo_send() {
 s=$1; shift; f=
-for p; do kill -"$s" "$p" 2>/dev/null || { [ -d "/proc/$p" ] && f="$f $p"; }; done
+kill -"$s" "$@" 2>/dev/null || for p; do kill -0 "$p" 2>/dev/null || { [ -d "/proc/$p" ] && f="$f $p"; }; done
 [ -z "$f" ] || [ "$(id -u)" = 0 ] || ! command -v sudo >/dev/null 2>&1 || sudo -n kill -"$s" $f </dev/null >/dev/null 2>&1
 :; }
 vmo_look() {
