@@ -1,7 +1,6 @@
 package knownhosts_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/crypto/ssh"
 
 	"vmorchestrator/internal/remote/knownhosts"
 )
@@ -268,15 +269,22 @@ func TestRead_NamesWhatItPassesOver(t *testing.T) {
 	}
 }
 
-func FuzzRead(f *testing.F) {
+func seeds(f *testing.F) ssh.PublicKey {
 	key := newKey(f, "ed25519")
 	f.Add([]byte("web1 " + text(key) + "\n"))
 	f.Add([]byte("@cert-authority *,!a " + text(key) + "\r\n|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg= " + text(key)))
 	f.Add([]byte("@revoked\n@\n,\n!\n|\n|1|\n web1\t\x00"))
+	return key
+}
+
+// Whatever stands before and behind, a good line is found.
+func FuzzRead(f *testing.F) {
+	key := seeds(f)
+	file := filepath.Join(f.TempDir(), "known_hosts")
 	f.Fuzz(func(t *testing.T, content []byte) {
-		// Whatever stands before and behind, a good line is found.
-		good := "\ngood " + text(key) + "\n"
-		file := write(t, string(content)+good+string(content))
+		if err := os.WriteFile(file, []byte(string(content)+"\ngood "+text(key)+"\n"+string(content)), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		k := knownhosts.Files{User: []string{file}}.Read()
 		if found := k.Find("good"); len(found) == 0 {
 			t.Errorf("the good line is lost")
@@ -284,14 +292,33 @@ func FuzzRead(f *testing.F) {
 		_ = k.Problems()
 		_, _ = k.Check(knownhosts.Query{Host: "web1", Port: 2222}, key)
 		_ = k.Algorithms(knownhosts.Query{Host: "web1"}, []string{"ssh-ed25519", "ssh-rsa"})
-		// What is removed is what was there; no other byte is touched.
-		if _, err := knownhosts.Replace(file, knownhosts.Query{Host: "good"}, nil, false); err == nil {
-			if !bytes.Contains([]byte(read(t, file+".old")), content) {
-				t.Error("the copy is not the old file")
+	})
+}
+
+// What is removed is what was there; the copy is the old file.
+func FuzzReplace(f *testing.F) {
+	key := seeds(f)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		before := string(content) + "\ngood " + text(key) + "\n" + string(content)
+		file := write(t, before)
+		held := len(knownhosts.Files{User: []string{file}}.Read().Others(key))
+		if _, err := knownhosts.Replace(file, knownhosts.Query{Host: "good"}, nil, false); err != nil {
+			if read(t, file) != before {
+				t.Errorf("changed in spite of %v", err)
 			}
-			if len(knownhosts.Files{User: []string{file}}.Read().Others(key)) >= len(k.Others(key)) {
-				t.Error("nothing was removed")
+			return
+		}
+		if read(t, file+".old") != before {
+			t.Error("the copy is not the old file")
+		}
+		k := knownhosts.Files{User: []string{file}}.Read()
+		for _, e := range k.Find("good") {
+			if e.Marker == knownhosts.MarkNone {
+				t.Errorf("%s is still about it", e.Place)
 			}
+		}
+		if len(k.Others(key)) >= held {
+			t.Error("nothing was removed")
 		}
 	})
 }
