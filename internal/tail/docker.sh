@@ -83,8 +83,27 @@ pick() {
 			[ -n "$why" ] || why="$e: $(printf %s "$said" | head -n 1)"
 		fi
 	done
-	[ -n "$usable" ] || explain
+	if [ -z "$usable" ]; then
+		# After the host's own restart sshd is there before docker is.
+		tries=$((tries + 1))
+		[ -n "$why" ] && [ -n "$old" ] && [ -n "$follow" ] && [ $tries -lt 60 ] || explain
+		sleep 2
+		return 1
+	fi
 	engine=$usable
+}
+
+# rest writes what is left of a container that was recreated while there was no
+# link.
+rest() {
+	if describe "$engine" "$old"; then
+		both container "$ID" "$IMG" "$START" "$again"
+		$engine logs --timestamps --since "$again" "$old" </dev/null
+	else
+		say removed
+	fi
+	old= ID=
+	locate "$engine"
 }
 
 absent() {
@@ -93,31 +112,23 @@ absent() {
 	fail "$engine knows no container $name." "There are: $($engine ps -a --format '{{.Names}}' </dev/null 2>/dev/null | head -n 20 | tr '\n' ' ')"
 }
 
-[ -n "$engine" ] || pick
+tries=0
+until [ -n "$engine" ] || pick; do :; done
+ID= RUN= IMG= START=
 if ! locate "$engine"; then
 	[ -n "$old" ] && [ -n "$follow" ] || absent
-	ID= RUN= IMG= START=
 fi
 if [ "$kind" = compose ] && [ -z "$old" ]; then
 	set -- $(members "$engine" | sort -u)
 	[ $# -le 1 ] || printf 'vmo: the service %s has %s containers; this is the log of one. The others can be followed by their names.\n' "$name" $# >&2
 fi
 
-if [ "$ID" = "$old" ]; then
-	since=$again lines=
-elif [ -n "$old" ]; then # recreated while there was no link: first the rest of the old one
-	if describe "$engine" "$old"; then
-		both container "$ID" "$IMG" "$START" "$again"
-		$engine logs --timestamps --since "$again" "$old" </dev/null
-	else
-		say removed
-	fi
-	since= lines= ID=
-	locate "$engine"
-fi
-
-bad=0 was=$old
 say now "$(date +%s)"
+bad=0 was=$old next=$again told=
+if [ -n "$old" ]; then
+	lines= since=
+	if [ "$ID" = "$old" ]; then since=$again; elif [ -n "$ID" ]; then rest; fi
+fi
 while :; do
 	if [ -n "$ID" ]; then
 		both container "$ID" "$IMG" "$START" "${since:--}" || exit 1
@@ -131,22 +142,24 @@ while :; do
 		[ -n "$follow" ] || exit $code
 		if [ $code = 0 ]; then bad=0; else bad=$((bad + 1)); fi
 		[ $bad -lt 5 ] || exit $code
+		# What was written in the last minutes is asked for again, and what of it was
+		# delivered is dropped at the other end.
+		old= next=$(($(date +%s) - 300))
 	fi
-	# What was written in the last minutes is asked for again, and what of it was
-	# delivered is dropped at the other end.
-	since=$(($(date +%s) - 300)) lines=
+	since=$next lines=
 	while :; do
 		sleep 1
 		if ! locate "$engine"; then
-			[ "${told-}" = gone ] || say gone || exit 1
+			[ "$told" = gone ] || say gone || exit 1
 			told=gone
 		elif [ "$ID" != "$was" ]; then
+			[ -z "$old" ] || rest
 			since= # all of its log is new
 			break
 		elif [ "$RUN" = true ]; then
 			break
 		else
-			[ "${told-}" = stopped ] || say stopped || exit 1
+			[ "$told" = stopped ] || say stopped || exit 1
 			told=stopped
 		fi
 	done

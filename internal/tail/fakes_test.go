@@ -76,6 +76,7 @@ func fakeDocker(args []string) int {
 	dir := filepath.Join(os.Getenv("FAKE"), program)
 	if os.Getenv("FAKE_ROOT") == "" {
 		if said, err := os.ReadFile(filepath.Join(dir, "refuses")); err == nil {
+			_ = os.WriteFile(filepath.Join(dir, "asked"), nil, 0o600)
 			return complain("%s", strings.TrimSpace(string(said)))
 		}
 	}

@@ -69,9 +69,7 @@ else
 	if [ -n "$kept" ] && is "$kept"; then
 		say file "$inode" "$offset"
 		tail -c +$((offset + 1)) -- "$kept" || exit 1
-		find "${folder:-/}" -maxdepth 1 -type f -name "${f##*/}*" -newer "$kept" ! -name "${f##*/}" | while read -r between; do
-			printf '%s\n' "$(ls -dn --time-style=+%s -- "$between" 2>/dev/null | cut -d' ' -f6) $between"
-		done | sort -n | while read -r _ between; do
+		find "${folder:-/}" -maxdepth 1 -type f -name "${f##*/}*" -newer "$kept" ! -name "${f##*/}" -exec ls -1dtr -- {} + | while IFS= read -r between; do
 			case $between in
 			*.gz | *.bz2 | *.xz | *.zst) say lost ;;
 			*)

@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// shells are those that may be a host's sh. The first one must be there.
+// shells are those that may be a host's sh.
 var shells = [][]string{{"sh"}, {"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"ksh"}}
 
 func eachShell(t *testing.T, test func(t *testing.T, h *host)) {
-	for i, shell := range shells {
+	for _, shell := range shells {
 		t.Run(shell[0], func(t *testing.T) {
 			t.Parallel()
-			if _, err := exec.LookPath(shell[0]); err != nil && i > 0 {
-				t.Skip("not on this system, and no part of the set-up")
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				t.Fatalf("%s is needed: run make setup", shell[0])
 			}
 			test(t, newHost(t, shell...))
 		})
@@ -291,6 +291,19 @@ func TestFileScript_FollowsThroughRotationAndTruncation(t *testing.T) {
 		want += "</a b'$(x).log was truncated or replaced while there was no connection: lines may be missing>\nnine, and longer than it was\n"
 		f.out.wait(t, want)
 
+		// Rotated twice.
+		f.cut()
+		appendTo("nine and a half\n")
+		for _, n := range []string{".1", ".2"} {
+			if err := os.Rename(name, name+n); err != nil {
+				t.Fatal(err)
+			}
+			appendTo("behind " + n + "\n")
+		}
+		f.connect()
+		want += "nine and a half\n</a b'$(x).log was rotated>\nbehind .1\n</a b'$(x).log was rotated>\nbehind .2\n"
+		f.out.wait(t, want)
+
 		// Rotated away and deleted.
 		f.cut()
 		if err := os.Remove(name); err != nil {
@@ -407,6 +420,36 @@ func TestDockerScript_FollowsThroughRestartsAndCuts(t *testing.T) {
 			t.Errorf("stderr: %q", f.errs)
 		}
 	})
+}
+
+func TestDockerScript_WaitsForAnEngineThatIsNotThereYet(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "sh")
+	h.has("docker")
+	c := container{ID: "1111111111111111", Name: "web", Image: "nginx:1", Started: "s", Running: true}
+	h.put("docker", c)
+	h.log("docker", c.ID, "one")
+	f := h.follow("docker:web", Options{Lines: -1, Follow: true})
+	f.connect()
+	f.out.wait(t, "one\n")
+	f.cut()
+	h.log("docker", c.ID, "two")
+	h.write("docker/refuses", "Cannot connect to the Docker daemon")
+	f.connect()
+	for asked := filepath.Join(h.dir, "docker", "asked"); ; { // until it was asked in vain
+		if _, err := os.Stat(asked); err == nil {
+			break
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-t.Context().Done():
+			return
+		}
+	}
+	if err := os.Remove(filepath.Join(h.dir, "docker", "refuses")); err != nil {
+		t.Fatal(err)
+	}
+	f.out.wait(t, "one\ntwo\n")
 }
 
 func TestDockerScript_FromNowOnMissesNothingAfterACut(t *testing.T) {
@@ -572,5 +615,22 @@ func TestJournalScript_SaysWhoMayReadIt(t *testing.T) {
 	f.connect()
 	if code := f.end(); code == 0 || !strings.Contains(f.errs.String(), "there is no journalctl here") {
 		t.Errorf("%q", f.errs)
+	}
+}
+
+func TestCksum_IsThatOfPOSIX(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "a", "123456789", strings.Repeat("log line\n", 300)} {
+		cmd := exec.CommandContext(t.Context(), "cksum")
+		cmd.Stdin = strings.NewReader(text)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Source{Kind: File, Name: "/x"}
+		argv := s.Command(Options{Resume: Position{Inode: "1", Offset: 9, Before: []byte(text)}})
+		if got := argv[len(argv)-2]; got != strings.TrimSpace(string(out)) {
+			t.Errorf("%.20q: %s, want %s", text, got, out)
+		}
 	}
 }

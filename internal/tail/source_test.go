@@ -1,7 +1,6 @@
 package tail
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -71,22 +70,5 @@ func TestCommand_ValuesAreArgumentsAndNotPartOfTheScript(t *testing.T) {
 	}
 	if got := (Source{Kind: Cmd, Name: "a; b"}).Command(o); strings.Join(got, "|") != "sh|-c|a; b" {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestCksum_IsThatOfPOSIX(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{"", "a", "123456789", strings.Repeat("log line\n", 300)} {
-		cmd := exec.CommandContext(t.Context(), "cksum")
-		cmd.Stdin = strings.NewReader(text)
-		out, err := cmd.Output()
-		if err != nil {
-			t.Skip("there is no cksum on this system")
-		}
-		s := Source{Kind: File, Name: "/x"}
-		argv := s.Command(Options{Resume: Position{Inode: "1", Offset: 9, Before: []byte(text)}})
-		if got := argv[len(argv)-2]; got != strings.TrimSpace(string(out)) {
-			t.Errorf("%.20q: %s, want %s", text, got, out)
-		}
 	}
 }
