@@ -23,7 +23,8 @@ type launch struct {
 
 	// EnvByInput keeps Env out of the line, which everybody on the host can see for
 	// a moment in its list of processes. The command waits for what [launch.input]
-	// returns: it is the first of its input, in a terminal when the header has come.
+	// returns as the first of its input. A terminal must not get it before the header
+	// has come; with LinkKeep there is no header before it.
 	EnvByInput bool
 }
 

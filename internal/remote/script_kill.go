@@ -22,7 +22,8 @@ import (
 // environment from us. It never finds itself. Parents come before their children,
 // so that a shell does not go on with its next command when the first has ended.
 //
-// What only root may end it asks sudo for, if sudo needs no password.
+// What only root may end it asks sudo for, if sudo needs no password, and does not
+// ask again when it was refused: each refusal is reported to the administrator.
 const endFunc = `vmo_table() {
 if [ -r /proc/self/stat ]; then
 cat /proc/[0-9]*/stat 2>/dev/null | sed -n 's/^\([0-9]*\) .*) \([A-Za-z]\) \([0-9]*\) \([0-9]*\) \([0-9]*\) \(-*[0-9]* \)\{15\}\([0-9]*\) .*/\1 \2 \3 \4 \5 \7/p'
@@ -59,22 +60,24 @@ for (i = 0; i <= deepest; i++) for (p in left) if (left[p] == i) printf "%s ", p
 }
 vmo_there() { kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]; }
 vmo_send() {
-s=$1; shift; f=
-kill -"$s" "$@" 2>/dev/null || for p; do kill -0 "$p" 2>/dev/null || { [ -d "/proc/$p" ] && f="$f $p"; }; done
-[ -z "$f" ] || [ "$(id -u)" = 0 ] || ! command -v sudo >/dev/null 2>&1 || sudo -n kill -"$s" $f </dev/null >/dev/null 2>&1
-:; }
+s=$1; shift; vmo_f=
+kill -"$s" "$@" 2>/dev/null || for p; do kill -0 "$p" 2>/dev/null || { [ -d "/proc/$p" ] && vmo_f="$vmo_f $p"; }; done
+if [ -n "$vmo_f" ] && [ -z "$vmo_x" ] && [ "$(id -u)" != 0 ] && command -v sudo >/dev/null 2>&1; then
+if sudo -n sh -c 'kill "$@" 2>/dev/null; :' sh -"$s" $vmo_f </dev/null >/dev/null 2>&1; then vmo_f=; else vmo_x=no; fi
+fi
+}
 vmo_look() {
 vmo_b=$(vmo_list); n=
 for p in $vmo_b; do case " $vmo_a " in *" $p "*) ;; *) n="$n $p";; esac; done
 vmo_a="$vmo_a$n"
 }
 vmo_end() {
-vmo_a=; vmo_look
+vmo_a= vmo_x=; vmo_look
 while [ -n "$vmo_b" ] && [ $# -gt 0 ]; do
 n=$vmo_b; i=$2
 while :; do
 for g in $1; do
-if [ "$g" = KILL ]; then vmo_send KILL $vmo_b
+if [ "$g" = KILL ]; then vmo_send KILL $vmo_b; [ "$vmo_f" != " ${vmo_b% }" ] || i=0
 elif [ -n "$n" ]; then vmo_send "$g" $n; vmo_send CONT $n; fi
 done
 [ "$i" -gt 0 ] || break

@@ -243,6 +243,30 @@ func TestKillLine_TouchesNobodyElse(t *testing.T) {
 	}
 }
 
+func TestKillLine_EndsWhatSudoStarted(t *testing.T) {
+	t.Parallel()
+	s := remotetest.Start(t, remotetest.Config{Shells: []string{"bash"}, Sudo: true})
+	if s.Emulated {
+		t.Skip("there is no second user here: it takes root")
+	}
+	c := s.Client(t, "vmo-bash")
+	for name, argv := range map[string][]string{
+		"Direct": {"sudo", "-n", "sleep"},
+		"Child":  {"sh", "-c", `sudo -n setsid sleep "$0"; :`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nap := <-naps
+			h := begin(t, c, launch{ID: job.NewID(), Argv: append(argv, fmt.Sprint(nap))})
+			awaits(t, nap, 1, 1)
+			if left, found := h.kill(t, c, "TERM", 3*time.Second); found < 2 || len(left) != 0 || len(sleeping(nap)) != 0 {
+				t.Errorf("found %d, left %+v, sleeping %v", found, left, sleeping(nap))
+			}
+			h.wait(t)
+		})
+	}
+}
+
 func TestKillLine_NamesWhoNeedsRoot(t *testing.T) {
 	t.Parallel()
 	s := remotetest.Start(t, remotetest.Config{Shells: []string{"bash"}})

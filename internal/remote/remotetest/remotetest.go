@@ -44,6 +44,10 @@ type Config struct {
 	// vmo-<shell>, and a host of that name in ConfigFile.
 	Shells []string
 
+	// Sudo lets the users of Shells be root without a password. It needs Shells, and
+	// does nothing when these are emulated.
+	Sudo bool
+
 	// Through is the address that ConfigFile gives for it, such as that of a
 	// [Proxy]; empty means its own. It is asked with the server's address when
 	// that is known.

@@ -63,6 +63,10 @@ func (s *Server) makeUsers() {
 		write(s.t, filepath.Join(s.Dir, "passwd"), passwd, 0o644)
 		write(s.t, filepath.Join(s.Dir, "shadow"), shadow, 0o600)
 		write(s.t, filepath.Join(s.Dir, "group"), group, 0o644)
+		if s.cfg.Sudo {
+			Program(s.t, "sudo")
+			write(s.t, filepath.Join(s.Dir, "sudoers"), "ALL ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
+		}
 	}
 }
 
@@ -125,7 +129,9 @@ func (s *Server) inNamespace(argv []string) []string {
 		return argv
 	}
 	script := `set -e; dir=$1; shift
-for f in passwd shadow group; do mount --bind "$dir/$f" "/etc/$f"; done
+for f in passwd shadow group sudoers; do
+	[ ! -e "$dir/$f" ] || mount --bind "$dir/$f" "/etc/$f"
+done
 exec "$@"`
 	return append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", s.Dir}, argv...)
 }
