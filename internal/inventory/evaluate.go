@@ -2,15 +2,16 @@ package inventory
 
 import (
 	"fmt"
+	"io/fs"
 	"runtime"
 	"slices"
 	"strings"
 )
 
 // evaluator finds the options of one destination as ssh does: it reads every file
-// line by line, and a keyword that may stand once keeps its first value. The order
-// of what is checked, and the texts of errors, are those of OpenSSH's readconf.c,
-// with which the tests compare it.
+// line by line, and a keyword that may stand once keeps its first value. What
+// is checked, and in which order, is as in OpenSSH's readconf.c; the tests compare
+// the two.
 //
 // It serves twice: in place of `ssh -G` where there is no ssh, and next to it, to
 // tell which files were read and where a value was written.
@@ -29,19 +30,18 @@ type evaluator struct {
 	// the condition does not hold.
 	exec func(command string) (bool, error)
 
-	read     map[string]bool // files that were read or looked for, and folders with a slash at the end
-	volatile bool            // the result depends on more than the files
-	execs    bool            // there is a Match exec, whether or not it has run
-	unable   []string        // what the evaluator cannot do and the configuration asks for
-	work     int             // lines that may still be read, so that includes cannot multiply
+	read     map[string]fs.FileInfo // what was read or looked for, as it was before; folders end in a slash, nil is not there
+	volatile bool                   // the result depends on more than the files
+	execs    bool                   // there is a Match exec, whether or not it has run
+	unable   []string               // what the evaluator cannot do and the configuration asks for
+	work     int                    // lines that may still be read, so that includes cannot multiply
 }
 
 // evaluate reads the configuration for a destination: config in place of all
 // others, or that of the user and then that of the system.
 func (e *evaluator) evaluate(d Destination, config string) error {
 	e.alias, e.host = d.Alias, d.Alias
-	e.values, e.origins, e.read = map[string][]string{}, map[string]Origin{}, map[string]bool{}
-	e.work = maxLines
+	e.values, e.origins, e.read = map[string][]string{}, map[string]Origin{}, map[string]fs.FileInfo{}
 	if d.User != "" {
 		e.values["user"] = []string{d.User}
 	}
@@ -68,7 +68,9 @@ func (e *evaluator) evaluate(d Destination, config string) error {
 	return e.finish()
 }
 
+// pass reads the configuration once.
 func (e *evaluator) pass(config string) error {
+	e.work = maxLines + againCost*len(e.read) // the second pass reads everything again
 	if config != "" {
 		if strings.EqualFold(config, "none") {
 			return nil
@@ -109,15 +111,6 @@ func (e *evaluator) add(s *statement, key string, values ...string) {
 	if _, ok := e.origins[key]; !ok {
 		e.origins[key] = Origin{Field: key, Value: strings.Join(values, " "), File: s.file, Line: s.line}
 	}
-}
-
-// looked are the files and folders that the result depends on.
-func (e *evaluator) looked() []string {
-	var paths []string
-	for p := range e.read {
-		paths = append(paths, p)
-	}
-	return paths
 }
 
 const onWindows = runtime.GOOS == "windows"

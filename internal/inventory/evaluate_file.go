@@ -69,10 +69,9 @@ func (e *evaluator) file(path string, from source, active *bool) error {
 	if from.depth > maxInclude {
 		return refuse("Too many recursive configuration includes")
 	}
-	if e.read[path] {
+	if !e.look(path) {
 		e.work -= againCost
 	}
-	e.read[path] = true
 	data, err := readConfig(path)
 	if errors.Is(err, errFolder) { // ssh opens it and finds no lines
 		data, err = nil, nil
@@ -101,6 +100,16 @@ func (e *evaluator) file(path string, from source, active *bool) error {
 		return &refusal{lines: append(wrong, fmt.Sprintf("%s: terminating, %d bad configuration options", path, len(wrong)))}
 	}
 	return nil
+}
+
+// look notes how a file or folder is before it is read, and reports whether that
+// is the first time.
+func (e *evaluator) look(path string) bool {
+	_, known := e.read[path]
+	if !known {
+		e.read[path] = stat(path)
+	}
+	return !known
 }
 
 func (e *evaluator) line(text string, s *statement) (err error) {
@@ -144,12 +153,9 @@ func (e *evaluator) include(s *statement) error {
 			return errors.New("keyword include empty argument")
 		}
 		e.volatile = e.volatile || strings.Contains(arg, "${")
-		files, folders, err := e.includes(arg, s.source.system)
+		files, err := e.includes(arg, s.source.system, func(folder string) { e.look(folder) })
 		if err != nil {
 			return err
-		}
-		for _, f := range folders {
-			e.read[f] = true
 		}
 		for _, f := range files {
 			from := s.source
@@ -159,7 +165,7 @@ func (e *evaluator) include(s *statement) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist): // a link to nowhere
 			case err != nil && !isRefusal(err):
-				return fmt.Errorf("Can't open user config file %s: %w", f, err) //nolint:staticcheck // the words of ssh
+				return fmt.Errorf("can't open user config file %s: %w", f, err)
 			case err != nil:
 				return err
 			}

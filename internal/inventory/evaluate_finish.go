@@ -171,12 +171,10 @@ func (e *evaluator) expandPrinted() error {
 		e.origins["forwardagent"] = e.origins[forwardPath]
 		delete(e.values, forwardPath)
 	}
-	expand := e.expandPath
 	for _, key := range []string{"remotecommand", "controlpath", "identityagent", "forwardagent", "userknownhostsfile"} {
+		expand := e.expandPath
 		if key == "remotecommand" {
-			expand = func(s string, tokens map[byte]string) (string, error) { return expandPercent(s, tokens) }
-		} else {
-			expand = e.expandPath
+			expand = expandPercent
 		}
 		list := append([]string(nil), e.values[key]...)
 		for i, value := range list {

@@ -41,7 +41,7 @@ func (e *evaluator) matchLine(s *statement) error {
 		if isRefusal(err) {
 			return err
 		}
-		return fmt.Errorf("Bad Match condition: %w", err) //nolint:staticcheck // the words of ssh
+		return fmt.Errorf("bad Match condition: %w", err)
 	}
 	*s.active = holds && !s.source.never
 	if !d.more || d.rest == "" {
@@ -83,7 +83,7 @@ func (e *evaluator) criteria(d *delimited, s *statement) (holds bool, err error)
 		}
 		arg, ok := d.next()
 		if !ok || arg == "" || arg[0] == '#' {
-			return false, fmt.Errorf("Missing Match criteria for %s", name) //nolint:staticcheck // the words of ssh
+			return false, fmt.Errorf("missing Match criteria for %s", name)
 		}
 		is, err := e.criterion(name, arg, holds, s)
 		if err != nil && !errors.Is(err, errUnknown) {
@@ -92,7 +92,7 @@ func (e *evaluator) criteria(d *delimited, s *statement) (holds bool, err error)
 		holds = holds && err == nil && is != negated
 	}
 	if count == 0 {
-		return false, errors.New("One or more attributes required for Match") //nolint:staticcheck // the words of ssh
+		return false, errors.New("one or more attributes required for Match")
 	}
 	return holds, nil
 }
@@ -132,7 +132,7 @@ func (e *evaluator) criterion(name, arg string, holds bool, s *statement) (bool,
 		e.volatile = true
 		return onNetwork(arg)
 	}
-	return false, fmt.Errorf("Unsupported Match attribute %s", name) //nolint:staticcheck // the words of ssh
+	return false, fmt.Errorf("unsupported Match attribute %s", name)
 }
 
 func (e *evaluator) execLine(arg string, t target, holds bool, s *statement) (bool, error) {

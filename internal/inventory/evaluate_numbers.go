@@ -12,14 +12,14 @@ import (
 func (e *evaluator) timeLine(s *statement) error {
 	arg := s.next()
 	if arg == "" {
-		return errors.New("missing time value.")
+		return errors.New("missing time value")
 	}
 	if arg == "none" { // for ssh this is the same as not to say anything
 		return nil
 	}
 	seconds, ok := seconds(arg)
 	if !ok {
-		return errors.New("invalid time value.")
+		return errors.New("invalid time value")
 	}
 	e.set(s, s.keyword, strconv.Itoa(seconds))
 	return nil
@@ -84,7 +84,7 @@ func leadingNumber(s string) (n int, rest string, ok bool) {
 func (e *evaluator) intLine(s *statement) error {
 	n, rest, ok := leadingNumber(s.next())
 	if !ok || rest != "" || n < 0 || n > math.MaxInt32 {
-		return errors.New("integer value invalid.")
+		return errors.New("integer value invalid")
 	}
 	e.set(s, s.keyword, strconv.Itoa(n))
 	return nil
@@ -97,7 +97,7 @@ func (e *evaluator) portLine(s *statement) error {
 	}
 	port := portNumber(arg)
 	if port <= 0 {
-		return fmt.Errorf("Bad port '%s'.", arg) //nolint:staticcheck // the words of ssh
+		return fmt.Errorf("bad port '%s'", arg)
 	}
 	e.set(s, s.keyword, strconv.Itoa(port))
 	return nil

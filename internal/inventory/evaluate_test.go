@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -65,7 +64,7 @@ func runShell(tb testing.TB) func(string) (bool, error) {
 func differences(tb testing.TB, file string, d Destination) string {
 	tb.Helper()
 	want, complaint := judged(tb, file, d)
-	got, _, err := evaluated(tb, file, d)
+	got, e, err := evaluated(tb, file, d)
 	switch {
 	case want == nil && err == nil:
 		return "ssh refuses it, we do not: " + complaint
@@ -76,6 +75,9 @@ func differences(tb testing.TB, file string, d Destination) string {
 	}
 	var b strings.Builder
 	for _, key := range compared {
+		if _, written := e.origins[key]; !written && key == "identityfile" && strings.HasPrefix(strings.Join(want[key], ""), "~/.ssh/id_") {
+			continue // which kinds of keys ssh looks for by itself differs between versions
+		}
 		if diff := cmp.Diff(want[key], got[key]); diff != "" && len(want[key])+len(got[key]) > 0 {
 			b.WriteString(key + " (-ssh +ours):\n" + diff)
 		}
@@ -278,7 +280,7 @@ func TestEvaluate_TellsWhereAValueWasWritten(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", key, got, want)
 		}
 	}
-	if looked := e.looked(); !slices.Contains(looked, file) || !slices.Contains(looked, inc) {
-		t.Errorf("looked at %q", looked)
+	if e.read[file] == nil || e.read[inc] == nil {
+		t.Errorf("looked at %v", e.read)
 	}
 }

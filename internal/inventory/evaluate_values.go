@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-var errMissing = errors.New("Missing argument.") //nolint:staticcheck // the words of ssh
+var errMissing = errors.New("missing argument")
 
 func (st states) read(e *evaluator, s *statement) error {
 	arg := s.next()
 	if arg == "" {
-		return errors.New("missing argument.")
+		return errors.New("missing argument")
 	}
 	value, ok := st[lower(arg)]
 	if !ok {
-		return fmt.Errorf("unsupported option %q.", arg)
+		return fmt.Errorf("unsupported option %q", arg)
 	}
 	e.set(s, s.keyword, value)
 	return nil
@@ -58,7 +58,7 @@ func (e *evaluator) proxyJumpLine(s *statement) error {
 	value := strings.TrimLeft(s.rest, blank+"=")
 	printed, last, err := readJump(value)
 	if err != nil {
-		return fmt.Errorf("Invalid ProxyJump %q", value) //nolint:staticcheck // the words of ssh
+		return fmt.Errorf("invalid ProxyJump %q", value)
 	}
 	_, command := e.values["proxycommand"]
 	_, jump := e.values["proxyjump"]
@@ -83,7 +83,7 @@ func (e *evaluator) fileLine(s *statement) error {
 		return nil
 	}
 	if len(e.values[s.keyword]) >= 100 {
-		return errors.New("Too many files specified (max 100).") //nolint:staticcheck // the words of ssh
+		return errors.New("too many files specified (max 100)")
 	}
 	if !slices.Contains(e.values[s.keyword], arg) {
 		e.add(s, s.keyword, arg)
@@ -100,12 +100,12 @@ func (e *evaluator) filesLine(s *statement) error {
 			return fmt.Errorf("keyword %s empty argument", s.keyword)
 		}
 		if strings.EqualFold(arg, "none") && len(all) > 1 {
-			return fmt.Errorf("keyword %s \"none\" argument must appear alone.", s.keyword)
+			return fmt.Errorf("keyword %s \"none\" argument must appear alone", s.keyword)
 		}
 	}
 	if *s.active && len(e.values[s.keyword]) == 0 {
 		if len(all) > 32 {
-			return fmt.Errorf("too many %s entries.", s.keyword)
+			return fmt.Errorf("too many %s entries", s.keyword)
 		}
 		e.set(s, s.keyword, all...)
 	}
@@ -130,10 +130,10 @@ func (e *evaluator) agentLine(s *statement) error {
 	}
 	e.volatile = e.volatile || strings.HasPrefix(arg, "$")
 	if _, err := expandEnv(arg, e.getenv); err != nil {
-		return fmt.Errorf("Invalid environment expansion %s: %w", arg, err) //nolint:staticcheck // the words of ssh
+		return fmt.Errorf("invalid environment expansion %s: %w", arg, err)
 	}
 	if name, legacy := strings.CutPrefix(arg, "$"); legacy && !strings.HasPrefix(name, "{") && !isEnvName(name) {
-		return fmt.Errorf("Invalid environment name %s.", arg) //nolint:staticcheck // the words of ssh
+		return fmt.Errorf("invalid environment name %s", arg)
 	}
 	e.set(s, key, arg)
 	return nil
@@ -150,7 +150,7 @@ func (e *evaluator) sendEnvLine(s *statement) error {
 	for len(s.args) > 0 {
 		arg := s.next()
 		if arg == "" || strings.Contains(arg, "=") {
-			return errors.New("Invalid environment name.") //nolint:staticcheck // the words of ssh
+			return errors.New("invalid environment name")
 		}
 		if !*s.active {
 			continue
@@ -171,7 +171,7 @@ func (e *evaluator) setEnvLine(s *statement) error {
 		arg := s.next()
 		name, _, ok := strings.Cut(arg, "=")
 		if !ok {
-			return errors.New("Invalid SetEnv.") //nolint:staticcheck // the words of ssh
+			return errors.New("invalid SetEnv")
 		}
 		twice := slices.ContainsFunc(e.values[s.keyword], func(v string) bool { return strings.HasPrefix(v, name+"=") })
 		if *s.active && !set && !twice {

@@ -66,8 +66,8 @@ func (r *Resolver) Resolve(ctx context.Context, d Destination) (*Options, error)
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 
-	// What is read is noted before it is read: a file that changes meanwhile makes
-	// the answer old, not wrong for ever.
+	// The evaluator goes first, also where ssh answers: a file that changes between
+	// them makes the answer one that no longer holds, not one that is wrong for ever.
 	e := &evaluator{local: r.local}
 	ours := e.evaluate(d, r.Config)
 	state := r.stateOf(e)

@@ -26,16 +26,11 @@ type state struct {
 	files    map[string]os.FileInfo // nil: it was not there
 }
 
-// stateOf looks at every file and folder that an evaluation has read or looked
-// for, and at the program.
+// stateOf is what an evaluation has seen, with the program.
 func (r *Resolver) stateOf(e *evaluator) state {
-	s := state{at: time.Now(), volatile: e.volatile, ssh: r.SSH, files: map[string]os.FileInfo{}}
-	paths := e.looked()
+	s := state{at: time.Now(), volatile: e.volatile, ssh: r.SSH, files: e.read}
 	if r.SSH != "" {
-		paths = append(paths, r.SSH)
-	}
-	for _, p := range paths {
-		s.files[p] = stat(p)
+		s.files[r.SSH] = stat(r.SSH)
 	}
 	return s
 }
@@ -65,6 +60,7 @@ func (s *state) holds(ssh string) bool {
 	return true
 }
 
+// cached is an answer that still holds.
 func (r *Resolver) cached(d Destination) (*Options, bool) {
 	r.mu.Lock()
 	a, ok := r.known[d]

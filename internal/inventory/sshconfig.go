@@ -128,12 +128,9 @@ func (s *scanner) include(arg, path string, number int, within [][]string, depth
 	if s.work < 0 {
 		return
 	}
-	files, folders, err := s.includes(arg, false)
+	files, err := s.includes(arg, false, s.look)
 	if err != nil {
 		s.problem(path, number, "", "Include: %v", err)
-	}
-	for _, f := range folders {
-		s.look(f)
 	}
 	for _, f := range files {
 		if s.work >= 0 {

@@ -19,18 +19,19 @@ func systemFolder() string {
 	return "/etc/ssh"
 }
 
-// includes finds the files that one argument of Include stands for, sorted, and
-// the folders in which more of them could appear.
-func (l *local) includes(arg string, system bool) (files, folders []string, err error) {
-	if arg, err = expandEnv(arg, l.getenv); err != nil {
-		return nil, nil, err
+// includes finds the files that one argument of Include stands for, sorted. It
+// tells look of each folder in which more of them could appear, before it does.
+func (l *local) includes(arg string, system bool, look func(folder string)) ([]string, error) {
+	arg, err := expandEnv(arg, l.getenv)
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case strings.HasPrefix(arg, "~") && system:
-		return nil, nil, fmt.Errorf("bad include path %s", arg)
+		return nil, fmt.Errorf("bad include path %s", arg)
 	case strings.HasPrefix(arg, "~"):
 		if arg, err = l.expandTilde(arg); err != nil {
-			return nil, nil, nil // as a pattern that nothing matches
+			return nil, nil // as a pattern that nothing matches
 		}
 	case filepath.IsAbs(arg):
 	case system:
@@ -38,10 +39,11 @@ func (l *local) includes(arg string, system bool) (files, folders []string, err 
 	default:
 		arg = l.home + "/.ssh/" + arg
 	}
-	if files, folders = glob(arg); len(files) > maxPaths {
-		return nil, folders, fmt.Errorf("%s stands for more than %d files", arg, maxPaths)
+	files := glob(arg, look)
+	if len(files) > maxPaths {
+		return nil, fmt.Errorf("%s stands for more than %d files", arg, maxPaths)
 	}
-	return files, folders, nil
+	return files, nil
 }
 
 // maxPaths bounds what one pattern may stand for: /*/*/* is a whole machine.
@@ -67,47 +69,44 @@ func (l *local) expandTilde(path string) (string, error) {
 	return strings.TrimSuffix(home, "/") + "/" + strings.TrimLeft(rest, "/"), nil
 }
 
-// glob is glob(3) without flags, and also tells which folders it looked into.
-// filepath.Glob differs: it takes files that begin with a dot for a *.
-func glob(pattern string) (paths, folders []string) {
+// glob is glob(3) without flags. filepath.Glob differs: it takes files that begin
+// with a dot for a *.
+func glob(pattern string, look func(folder string)) []string {
 	volume := filepath.VolumeName(pattern)
 	parts := strings.Split(filepath.ToSlash(pattern[len(volume):]), "/")
-	paths = []string{volume + parts[0]}
+	paths := []string{volume + parts[0]}
 	for _, part := range parts[1:] {
 		if part == "" {
 			continue
 		}
 		var next []string
 		for _, p := range paths {
-			if len(next) > maxPaths || len(folders) > maxPaths {
-				return next, folders
-			}
-			found, folder := globPart(p+"/", part)
-			next = append(next, found...)
-			if folder {
-				folders = append(folders, p+"/")
+			if len(next) <= maxPaths {
+				next = append(next, globPart(p+"/", part, look)...)
 			}
 		}
 		paths = next
 	}
 	slices.Sort(paths) // by their bytes, as C does
-	return paths, folders
+	return paths
 }
 
 // globPart finds what one part of a pattern means in a folder.
-func globPart(folder, part string) (paths []string, looked bool) {
+func globPart(folder, part string, look func(folder string)) (paths []string) {
 	if !strings.ContainsAny(part, "*?[") {
 		if runtime.GOOS != "windows" {
 			part = unescape(part)
 		}
 		if _, err := os.Lstat(folder + part); err != nil {
-			return nil, true // it may appear
+			look(folder) // it may appear
+			return nil
 		}
-		return []string{folder + part}, false
+		return []string{folder + part}
 	}
+	look(folder)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, true
+		return nil
 	}
 	match := strings.ReplaceAll(part, "[!", "[^")
 	for _, e := range entries {
@@ -120,7 +119,7 @@ func globPart(folder, part string) (paths []string, looked bool) {
 			paths = append(paths, folder+name)
 		}
 	}
-	return paths, true
+	return paths
 }
 
 func unescape(s string) string {
