@@ -298,6 +298,14 @@ func TestFileScript_FollowsThroughRotationAndTruncation(t *testing.T) {
 			if err := os.Rename(name, name+n); err != nil {
 				t.Fatal(err)
 			}
+			// A tick of the file system's clock later, which a real rotation is.
+			old := time.Now().Add(-time.Minute)
+			if n == ".2" {
+				old = old.Add(time.Second)
+			}
+			if err := os.Chtimes(name+n, old, old); err != nil {
+				t.Fatal(err)
+			}
 			appendTo("behind " + n + "\n")
 		}
 		f.connect()
