@@ -125,14 +125,16 @@ func (h *host) pick(u use) (best *link, more bool) {
 	}
 }
 
-// learn notes how many sessions a connection may have, from one that was refused.
+// learn notes how many sessions a connection may have, from one that was refused
+// and has given back its place. Some of the others may be refused as well: what is
+// learnt comes down to the limit step by step.
 func (h *host) learn(l *link, refused *ssh.OpenChannelError) (retry bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if l.open == 0 || refused.Reason == ssh.UnknownChannelType {
+	if l.sessions == 0 || refused.Reason == ssh.UnknownChannelType {
 		return false
 	}
-	h.limit = min(h.limit, l.open)
+	h.limit = min(h.limit, l.sessions)
 	return true
 }
 

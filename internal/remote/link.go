@@ -33,7 +33,6 @@ type link struct {
 
 	// under host.mu
 	sessions int // taken
-	open     int // of these, confirmed by the server
 	bulk     int
 	jumps    int
 	idle     *time.Timer

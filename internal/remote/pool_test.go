@@ -75,13 +75,16 @@ func TestPool_LearnsMaxSessions(t *testing.T) {
 		for range want {
 			all.Go(func() {
 				out := processtest.NewRecorder()
-				c := processtest.As("wait")
+				c := shell("echo ready; exec sleep 600")
 				c.Stdout, c.Grace = out, time.Minute
 				processes <- run(t, p, web1, c)
 				out.Until(t, "ready")
 			})
 		}
 		all.Wait()
+		if t.Failed() {
+			return
+		}
 		if st := p.State(web1); st.Sessions != want || st.MaxSessions != limit {
 			t.Errorf("limit %d: got %+v", limit, st)
 		}
@@ -102,7 +105,7 @@ func TestPool_WaitsForRoom(t *testing.T) {
 	var first *Process
 	for range maxLinks {
 		out := processtest.NewRecorder()
-		c := processtest.As("wait")
+		c := shell("echo ready; exec sleep 600")
 		c.Stdout = out
 		first = run(t, p, web1, c)
 		out.Until(t, "ready")
@@ -112,7 +115,7 @@ func TestPool_WaitsForRoom(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		for {
-			r, err := p.Start(ctx, web1, command(processtest.As("wait")))
+			r, err := p.Start(ctx, web1, command(shell("exec sleep 600")))
 			if err != nil {
 				ended <- err
 				return

@@ -128,7 +128,7 @@ func (l launch) script() string {
 // process is called: its number, group, session and start. Without /proc there is
 // ps, and not on every system does it know a session.
 const headerFunc = `vmo_header() {
-{ read -r vmo_x </proc/$$/stat; } 2>/dev/null && set -- ${vmo_x##*) } || set -- - - $(ps -o pgid= -o sess= -p $$ 2>/dev/null)
+{ read -r vmo_x </proc/$$/stat; } 2>/dev/null && set -- ${vmo_x##*\) } || set -- - - $(ps -o pgid= -o sess= -p $$ 2>/dev/null)
 printf '\036vmo %s %s %s %s %s\n' "$VMO_RUN" $$ "${3:-0}" "${4:-0}" "${20:-0}"
 }
 `
@@ -177,11 +177,12 @@ func sortedNames(env map[string]string) []string {
 	return names
 }
 
-// readEnv takes the variables from the input, up to a line with a dot. A terminal
-// must not show them, and says so by the header.
+// readEnv takes the variables from the input, up to a line with a dot; without that
+// line the connection has gone, and a command without its variables might be
+// another one. A terminal must not show them, and says so by the header.
 func readEnv(tty, header bool) string {
 	const read = `vmo_e=
-while IFS= read -r vmo_x && [ "$vmo_x" != . ]; do vmo_e=$vmo_e$vmo_x; done
+while :; do IFS= read -r vmo_x || exit 125; [ "$vmo_x" != . ] || break; vmo_e=$vmo_e$vmo_x; done
 `
 	const set = `eval "$(printf %b "$vmo_e")"; unset vmo_e
 `

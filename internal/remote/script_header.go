@@ -50,6 +50,8 @@ func newHeaderFilter(id job.ID, next io.Writer, wait time.Duration) *headerFilte
 		wait = headerWait
 	}
 	f := &headerFilter{next: next, mark: []byte("\036vmo " + string(id) + " "), decided: make(chan struct{})}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.timer = time.AfterFunc(wait, f.end)
 	return f
 }

@@ -76,9 +76,6 @@ func (l *link) session(ctx context.Context, u use, setup func(*session) error) (
 			return nil, &unopened{err}
 		}
 		s := &session{link: l, use: u, ch: ch, exited: make(chan struct{}), over: make(chan struct{})}
-		l.host.mu.Lock()
-		l.open++
-		l.host.mu.Unlock()
 		if !l.run(func() { s.serve(requests) }) {
 			l.release(u)
 			return nil, l.err
@@ -98,9 +95,6 @@ func (s *session) serve(requests <-chan *ssh.Request) {
 			close(s.exited)
 		}
 		close(s.over)
-		s.link.host.mu.Lock()
-		s.link.open--
-		s.link.host.mu.Unlock()
 		s.link.release(s.use)
 	}()
 	for r := range requests {
