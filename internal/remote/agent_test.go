@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"vmorchestrator/internal/inventory"
 	"vmorchestrator/internal/job"
 	"vmorchestrator/internal/remote/remotetest"
 )
@@ -314,6 +315,61 @@ func TestForward_OnlyWhereItIsConfigured(t *testing.T) {
 		client.Close()
 		f.wait()
 	}
+}
+
+func TestForward_AHostThatTakesTheAgentUnaskedIsRefused(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	startAgent(t, socket)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	hostKey := privateKey(t, keygen(t, "ed25519"))
+	refused := make(chan error, 1)
+	go func() {
+		theirs, err := listener.Accept()
+		if err != nil {
+			refused <- nil
+			return
+		}
+		defer theirs.Close()
+		config := &ssh.ServerConfig{NoClientAuth: true}
+		config.AddHostKey(hostKey)
+		c, channels, requests, err := ssh.NewServerConn(theirs, config)
+		if err != nil {
+			refused <- nil
+			return
+		}
+		go ssh.DiscardRequests(requests)
+		go func() {
+			for ch := range channels {
+				_ = ch.Reject(ssh.Prohibited, "no")
+			}
+		}()
+		_, _, err = c.OpenChannel("auth-agent@openssh.com", nil)
+		refused <- err
+	}()
+	ours, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	c, channels, requests, err := ssh.NewClientConn(ours, "host:22", &ssh.ClientConfig{User: "deploy", HostKeyCallback: ssh.FixedHostKey(hostKey.PublicKey())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ssh.NewClient(c, channels, requests)
+	defer client.Close()
+	f := newAgentForwarder(client, inventory.New(inventory.Destination{Alias: "web1"}, "host", "deploy", 22, map[string][]string{
+		"identityagent": {socket}, "forwardagent": {"yes"},
+	}))
+	if err := <-refused; err == nil {
+		t.Error("the host has the agent")
+	}
+	client.Close()
+	f.wait()
 }
 
 // sshd itself, and its own words.

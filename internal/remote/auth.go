@@ -41,11 +41,13 @@ type auth struct {
 	agent   *agentClient
 	order   []string
 
-	// waits is told when a person starts and stops being waited for: the time
-	// does not count for the deadline of the connection. It may be nil.
-	waits func(begin bool)
+	// waits is told when a person starts and stops being waited for, who is asked
+	// here, by another connection, or by the agent: the time does not count for the
+	// deadline of the connection. It may be nil.
+	waits   func(begin bool)
+	waiting int // how many reasons there are to wait
 
-	mu      sync.Mutex // guards made and closed passwords; the rest belongs to the handshake
+	mu      sync.Mutex // guards made and changed; the rest belongs to the handshake
 	made    []Step
 	changed bool // the host key is not the known one: nothing secret may be sent
 
@@ -58,17 +60,6 @@ type auth struct {
 	refused int          // keys and signatures that the server did not take
 	tries   map[string]int
 	advice  map[advice]string // what could be done, with what about
-}
-
-// attempt is a method that was handed out and of which nobody knows yet what
-// became of it.
-type attempt struct {
-	what     string
-	offer    *offer // of publickey
-	asked    int    // of keyboard-interactive: how often the server asked
-	err      error  // why there was no answer
-	password string // of password
-	recalled bool   // it was remembered, nobody was asked
 }
 
 func newAuth(ctx context.Context, o *inventory.Options, hop Hop, prompts Prompts, m *authMemory) *auth {
@@ -217,67 +208,19 @@ func (a *auth) mayAsk(name string, able bool) bool {
 	return false
 }
 
-// settle writes down what became of the attempt before.
-func (a *auth) settle(partial bool) {
-	p := a.pending
-	a.pending = nil
-	switch {
-	case p == nil:
-	case partial:
-		a.keep(p)
-		a.step(true, p.what, "%s; the server wants another method too", p.name())
-	case p.what == "publickey":
-		a.settleKey(p.offer)
-	default:
-		a.settleAnswer(p)
-	}
-}
-
-// succeed is told by explain that the server let us in.
-func (a *auth) succeed() {
-	p := a.pending
-	a.pending = nil
-	if p == nil {
-		a.step(true, "none", "the server asked for nothing")
-		return
-	}
-	a.keep(p)
-	a.step(true, p.what, "%s", p.name())
-}
-
-// keep remembers what the server took.
-func (a *auth) keep(p *attempt) {
-	switch {
-	case p.offer != nil:
-		p.offer.key.took = true
-		a.memory.keyWorked(a.hop, fingerprint(p.offer.key.pub))
-	case p.what == "password":
-		a.memory.passwordWorked(a.hop, p.password)
-	}
-}
-
-// name says what was tried, in the words of a step.
-func (p *attempt) name() string {
-	switch {
-	case p.offer != nil:
-		return p.offer.key.label + " accepted"
-	case p.recalled:
-		return "the password of before accepted"
-	case p.what == "password":
-		return "password accepted"
-	default:
-		return "answers accepted"
-	}
-}
-
 // wait tells whoever holds the connection's deadline that a person is waited for,
 // until the returned function is called.
 func (a *auth) wait() func() {
-	if a.waits == nil {
-		return func() {}
+	a.waiting++
+	if a.waits != nil && a.waiting == 1 {
+		a.waits(true)
 	}
-	a.waits(true)
-	return func() { a.waits(false) }
+	return func() {
+		a.waiting--
+		if a.waits != nil && a.waiting == 0 {
+			a.waits(false)
+		}
+	}
 }
 
 // maxTries is how often the operator is asked for the same thing.

@@ -151,17 +151,20 @@ func TestQuestion_EndsWithTheContext(t *testing.T) {
 func TestQuestion_TimeOfPeopleIsToldApart(t *testing.T) {
 	t.Parallel()
 	password := "hunter2"
-	d := byPassword(t, &password)
-	var events []string
-	_, err := d.enter(t, visitor{
-		prompts: Prompts{Secret: func(context.Context, SecretQuestion) (string, error) {
-			events = append(events, "asked")
-			return password, nil
-		}},
-		prepare: func(a *auth) { a.waits = func(begin bool) { events = append(events, fmt.Sprint(begin)) } },
-	})
-	if want := []string{"true", "asked", "false"}; err != nil || !slices.Equal(events, want) {
-		t.Errorf("%q, want %q: %v", events, want, err)
+	key := keygen(t, "ed25519", "-N", password, "-a", "4")
+	for _, d := range []*door{byPassword(t, &password), newDoor(t, ssh.ServerConfig{}, public(t, key))} {
+		var events []string
+		_, err := d.enter(t, visitor{
+			options: map[string][]string{"IdentityFile": {key}},
+			prompts: Prompts{Secret: func(context.Context, SecretQuestion) (string, error) {
+				events = append(events, "asked")
+				return password, nil
+			}},
+			prepare: func(a *auth) { a.waits = func(begin bool) { events = append(events, fmt.Sprint(begin)) } },
+		})
+		if want := []string{"true", "asked", "false"}; err != nil || !slices.Equal(events, want) {
+			t.Errorf("%q, want %q: %v", events, want, err)
+		}
 	}
 }
 

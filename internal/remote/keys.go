@@ -52,8 +52,6 @@ func readKeyFile(path string) (*keyFile, error) {
 // isPrivate reports whether the file has something to protect.
 func (k *keyFile) isPrivate() bool { return strings.Contains(string(k.text), "PRIVATE KEY-----") }
 
-func (k *keyFile) locked() bool { return k.key == nil && k.problem == "" }
-
 func (k *keyFile) parse() {
 	if strings.HasPrefix(string(k.text), "PuTTY-User-Key-File-") {
 		k.cannot("it is a key of PuTTY; load it in an agent (Pageant), or convert it with puttygen")
