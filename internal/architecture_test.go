@@ -25,7 +25,7 @@ const module = "vmorchestrator"
 // library that is not here may not be imported at all: a new dependency is a
 // line in this list, which a reviewer sees. A path covers those below it.
 var owners = map[string][]string{
-	"os/exec":                           {"internal/process", "internal/remote/remotetest"}, // so that every command is recorded, marked and ended in one way
+	"os/exec":                           {"internal/process", "internal/process/processtest", "internal/remote/remotetest"}, // so that every command is recorded, marked and ended in one way
 	"github.com/creack/pty":             {"internal/process"},
 	"github.com/charmbracelet/x/conpty": {"internal/process"},
 	"modernc.org/sqlite":                {"internal/journal"}, // a cache of the segments; nobody else may take it for the truth
@@ -42,8 +42,8 @@ var owners = map[string][]string{
 	"golang.org/x/crypto":               {"internal/remote", "internal/remote/knownhosts", "internal/remote/remotetest"},
 	"github.com/kevinburke/ssh_config":  {"internal/inventory"}, // lists aliases of one file, behind guards
 	"go.yaml.in/yaml/v4":                {"internal/inventory"},
-	"github.com/Microsoft/go-winio":     {"internal/remote"},                                 // the agent's pipe on Windows
-	"golang.org/x/sys":                  {"internal/process", "internal/journal", "cmd/vmo"}, // what package syscall lacks on each system
+	"github.com/Microsoft/go-winio":     {"internal/remote"},                                                                 // the agent's pipe on Windows
+	"golang.org/x/sys":                  {"internal/process", "internal/process/processtest", "internal/journal", "cmd/vmo"}, // what package syscall lacks on each system
 }
 
 // listed is what `go list -json` says about a package.
