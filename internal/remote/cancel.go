@@ -90,8 +90,12 @@ func (p *Process) doubt(err error) {
 	if err == nil {
 		return
 	}
-	_ = p.s.send("KILL")
 	p.unsure = fmt.Sprintf("what it started may still run on %s: %v", p.host.name, err)
+	if p.s == nil {
+		close(p.lostHope)
+		return
+	}
+	_ = p.s.send("KILL")
 	select {
 	case <-p.s.exited:
 	case <-p.s.over:

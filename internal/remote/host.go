@@ -25,6 +25,7 @@ type use int
 
 const (
 	forBulk     use = iota // a command whose output may come fast
+	forReader              // what a kept run prints; nobody is asked anything for it
 	forTerminal            // an operator waits for each keystroke
 	forControl             // a short question, such as who is to be killed: it may take the reserved session
 	asJump                 // it carries another connection; no session
@@ -78,14 +79,18 @@ func (h *host) acquire(ctx context.Context, u use) (*link, error) {
 			}
 		}
 		first := len(h.links) == 0
-		f := h.join(h.pool.cfg.Prompts, false)
+		prompts := h.pool.cfg.Prompts
+		if u == forReader {
+			prompts = Prompts{}
+		}
+		f := h.join(prompts, u == forReader)
 		h.mu.Unlock()
 		err := h.await(ctx, f)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
 			return nil, err
-		case f.silent && errors.As(err, new(*ConnectError)):
+		case f.silent && u != forReader && errors.As(err, new(*ConnectError)):
 			// It was made in the background, without asking; ask now.
 		case first:
 			return nil, err
@@ -114,6 +119,8 @@ func (h *host) pick(u use) (best *link, more bool) {
 	}
 	spare := len(h.links) < maxLinks && !h.full
 	switch {
+	case u == forReader && best == nil:
+		return nil, spare && len(h.links) > 0 && !h.links[0].asked
 	case len(h.links) == 0:
 		return nil, true
 	case best == nil:

@@ -104,7 +104,7 @@ func (l *link) take(u use) {
 		return
 	}
 	l.sessions++
-	if u == forBulk {
+	if u == forBulk || u == forReader {
 		l.bulk++
 	}
 }
@@ -117,7 +117,7 @@ func (l *link) release(u use) {
 		l.jumps--
 	} else {
 		l.sessions--
-		if u == forBulk {
+		if u == forBulk || u == forReader {
 			l.bulk--
 		}
 		h.wake()

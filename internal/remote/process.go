@@ -26,10 +26,11 @@ type Process struct {
 	s      *session // the one that carries it; of a kept run see kept
 	header header   // its PID is zero when the host has no shell that could tell
 
-	hurry   chan struct{} // closed by Kill: no more grace
-	done    chan struct{} // closed when exit is set
-	exit    job.Exit      // read after done
-	hurried sync.Once
+	hurry    chan struct{} // closed by Kill: no more grace
+	lostHope chan struct{} // closed when a kept run could not be cancelled
+	done     chan struct{} // closed when exit is set
+	exit     job.Exit      // read after done
+	hurried  sync.Once
 
 	typing sync.Mutex // one Write at a time
 	ended  bool       // the input; under typing
@@ -83,7 +84,7 @@ func (p *Pool) Start(ctx context.Context, d inventory.Destination, cmd Command) 
 	if err != nil {
 		return nil, fmt.Errorf("start on %s: %w", d, err)
 	}
-	r := &Process{host: h, cmd: cmd.withDefaults(), hurry: make(chan struct{}), done: make(chan struct{})}
+	r := &Process{host: h, cmd: cmd.withDefaults(), hurry: make(chan struct{}), lostHope: make(chan struct{}), done: make(chan struct{})}
 	r.out = newOutputs(r.cmd)
 	if cmd.Link == job.LinkKeep {
 		err = r.startKept(ctx)
@@ -192,7 +193,11 @@ func (p *Process) outcome() job.Exit {
 	case s.said:
 		return exited(s.code)
 	default:
-		return p.lost()
+		why := fmt.Sprintf("%s ended the session without saying how the command ended", p.host.name)
+		if closed(s.link.dead) {
+			why = fmt.Sprintf("the connection to %s was lost: %v", p.host.name, s.link.err)
+		}
+		return p.lost(why)
 	}
 }
 
@@ -205,11 +210,7 @@ func exited(code int) job.Exit {
 }
 
 // lost is the exit of a command of which nobody knows how it ended.
-func (p *Process) lost() job.Exit {
-	why := fmt.Sprintf("%s ended the session without saying how the command ended", p.host.name)
-	if closed(p.s.link.dead) {
-		why = fmt.Sprintf("the connection to %s was lost: %v", p.host.name, p.s.link.err)
-	}
+func (p *Process) lost(why string) job.Exit {
 	if p.header.PID != 0 {
 		why += fmt.Sprintf("; process %d on %s may still run there: `vmo cancel %s` ends it", p.header.PID, p.host.name, p.cmd.ID)
 	} else {
