@@ -48,6 +48,10 @@ type Config struct {
 	// does nothing when these are emulated.
 	Sudo bool
 
+	// Sh is the path of what /bin/sh is for this server. It needs Shells, and does
+	// nothing when these are emulated.
+	Sh string
+
 	// Through is the address that ConfigFile gives for it, such as that of a
 	// [Proxy]; empty means its own. It is asked with the server's address when
 	// that is known.
@@ -70,8 +74,8 @@ type Server struct {
 	KnownHosts string // path of a file that holds all of its host keys
 	ConfigFile string // an ssh_config with every host, complete: give it to ssh -F
 
-	// Emulated is set when there is no right to make users here: the users of
-	// Config.Shells are then the current one, with a forced command that hands
+	// Emulated is set when there is no right to make users here: the home of the
+	// current one is then a matter of HOME alone, and the users of Config.Shells are the current one, with a forced command that hands
 	// what was asked for to the shell, as sshd would.
 	Emulated bool
 

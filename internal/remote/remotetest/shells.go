@@ -17,23 +17,31 @@ var programs = map[string]string{"ash": "busybox"}
 // tests has one in this range.
 const firstUID = 58100
 
-// makeUsers makes a user for each of Config.Shells. They exist for this sshd
-// only: it runs in a mount namespace in which /etc/passwd and its companions are
+// makeUsers makes a user for each of Config.Shells, and the current one another
+// home. They exist for this sshd only: it runs in a mount namespace in which /etc/passwd and its companions are
 // longer copies. That takes root and CAP_SYS_ADMIN; without these the users are
 // emulated with forced commands.
 func (s *Server) makeUsers() {
-	s.t.Helper()
-	if len(s.cfg.Shells) == 0 {
-		if os.Getuid() == 0 {
-			s.makeSeparationDir()
-		}
-		return
+	if err := os.MkdirAll(filepath.Join(s.Dir, "home"), 0o755); err != nil {
+		s.t.Fatal(err)
 	}
+	s.t.Helper()
 	s.Emulated = s.cfg.emulate || os.Getuid() != 0 || exec.Command("unshare", "--mount", "mount", "--make-rprivate", "/").Run() != nil
 	if os.Getuid() == 0 {
 		s.makeSeparationDir()
 	}
+	if err := os.MkdirAll(s.Home(""), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
 	passwd, shadow, group := read("/etc/passwd"), read("/etc/shadow"), read("/etc/group")
+	lines := strings.SplitAfter(passwd, "\n")
+	for i, line := range lines {
+		if fields := strings.Split(line, ":"); len(fields) == 7 && fields[0] == s.User {
+			fields[5] = s.Home("")
+			lines[i] = strings.Join(fields, ":")
+		}
+	}
+	passwd = strings.Join(lines, "")
 	for _, shell := range s.cfg.Shells {
 		if !slices.Contains(AllShells, shell) {
 			s.t.Fatalf("there is no login shell %q in AllShells", shell)
@@ -70,16 +78,13 @@ func (s *Server) makeUsers() {
 	}
 }
 
-// Home is the home folder of whom a host logs in.
+// Home is the home folder of whom a host logs in. It is empty, also for the
+// current user, whose own shell files are nothing that a test should depend on.
 func (s *Server) Home(host string) string {
-	if shell, ok := strings.CutPrefix(host, "vmo-"); ok && slices.Contains(s.cfg.Shells, shell) && !s.Emulated {
-		return filepath.Join(s.Dir, "home", host)
+	if shell, ok := strings.CutPrefix(host, "vmo-"); !ok || !slices.Contains(s.cfg.Shells, shell) || s.Emulated {
+		host = s.User
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return home
+	return filepath.Join(s.Dir, "home", host)
 }
 
 // shell is the path of a login shell, whose last element is its name.
@@ -125,15 +130,16 @@ exec %[1]s -c "$c"
 
 // inNamespace wraps a command in the mount namespace that has the users.
 func (s *Server) inNamespace(argv []string) []string {
-	if len(s.cfg.Shells) == 0 || s.Emulated {
+	if s.Emulated {
 		return argv
 	}
-	script := `set -e; dir=$1; shift
+	script := `set -e; dir=$1 sh=$2; shift 2
 for f in passwd shadow group sudoers; do
 	[ ! -e "$dir/$f" ] || mount --bind "$dir/$f" "/etc/$f"
 done
+[ -z "$sh" ] || mount --bind "$sh" /bin/sh
 exec "$@"`
-	return append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", s.Dir}, argv...)
+	return append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", s.Dir, s.cfg.Sh}, argv...)
 }
 
 // makeSeparationDir makes the folder that Debian's service makes at each boot.
