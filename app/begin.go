@@ -60,7 +60,7 @@ func (b *Jobs) Exec(r ExecRequest) ([]Job, error) {
 
 // Tail follows a log of a host.
 func (b *Jobs) Tail(r TailRequest) (Job, error) {
-	spec, err := engine.TailSpec(engine.Tail{Source: r.Source, Since: r.Since, Lines: r.Lines})
+	spec, err := engine.TailSpec(engine.Tail{Source: r.Source, Since: r.Since, Lines: r.Lines, Dir: r.Dir})
 	if err != nil {
 		return Job{}, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,6 +31,13 @@ vmo hosts sources HOST lists what a host really has.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			tail.Source = strings.Join(args, " ") // cmd:tail -n 5 x needs no quotes
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				if tail.Dir = at.there; at.dir != "" {
+					dir, err := filepath.Abs(at.dir)
+					if err != nil {
+						return err
+					}
+					tail.Dir = dir
+				}
 				spec, err := engine.TailSpec(tail)
 				if err != nil {
 					return err

@@ -20,6 +20,7 @@ type Tail struct {
 	Source string // such as docker:web; see tail.Source
 	Since  string // a time, or how long ago, such as 10m; empty: as Lines says
 	Lines  int    // the last lines to begin with; negative: all
+	Dir    string // of a compose project; empty: the service is looked for in all of them
 }
 
 // TailSpec is the request for a log tail. Its Argv is what the record shows: the
@@ -27,6 +28,9 @@ type Tail struct {
 // whenever the connection was lost.
 func TailSpec(t Tail) (job.Spec, error) {
 	spec := job.Spec{Source: t.Source, Argv: []string{"tail", t.Source, "--lines=" + strconv.Itoa(t.Lines)}}
+	if t.Dir != "" {
+		spec.Argv = append(spec.Argv, "--dir="+t.Dir)
+	}
 	if t.Since != "" {
 		spec.Argv = append(spec.Argv, "--since="+t.Since)
 	}
@@ -41,10 +45,11 @@ func parseTail(spec job.Spec, now time.Time) (tail.Source, tail.Options, error) 
 	if err != nil {
 		return source, o, fmt.Errorf("follow a log: %w: %w", job.ErrInvalid, err)
 	}
-	source.Dir = spec.Dir
 	for _, arg := range spec.Argv[min(2, len(spec.Argv)):] {
 		name, value, _ := strings.Cut(arg, "=")
 		switch name {
+		case "--dir":
+			source.Dir = value
 		case "--lines":
 			o.Lines, err = strconv.Atoi(value)
 		case "--since":

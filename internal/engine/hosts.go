@@ -159,7 +159,7 @@ func (e *Engine) HostDetail(ctx context.Context, name string) (HostDetail, error
 		origin := o.Origin(key)
 		d.Options = append(d.Options, Option{key, o.All(key), origin.File, origin.Line})
 	}
-	d.Differs = append(d.Differs, differs(o)...)
+	d.Differs = append(inventory.Differs(h, o), differs(o)...)
 	return d, nil
 }
 

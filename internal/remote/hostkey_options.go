@@ -99,24 +99,11 @@ func hostKeyFiles(o *inventory.Options) knownhosts.Files {
 	return f
 }
 
-// fileList reads a list of files. In the words of ssh -G a blank may separate two
-// files or be part of one: what exists decides.
-func fileList(values []string) []string {
-	var files []string
-	for _, value := range values {
-		words := strings.Split(value, " ")
-		for len(words) > 0 {
-			n := 1
-			for i := len(words); i > 1; i-- {
-				if _, err := os.Stat(strings.Join(words[:i], " ")); err == nil {
-					n = i
-					break
-				}
-			}
-			if file := strings.Join(words[:n], " "); file != "" && !strings.EqualFold(file, "none") {
-				files = append(files, file)
-			}
-			words = words[n:]
+// fileList is the files of a list; none means that there are none.
+func fileList(values []string) (files []string) {
+	for _, file := range values {
+		if file != "" && !strings.EqualFold(file, "none") {
+			files = append(files, file)
 		}
 	}
 	return files
