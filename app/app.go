@@ -81,7 +81,7 @@ func (s *shell) open() (*engine.Engine, error) {
 // journal the window opens all the same, and every call says what is wrong.
 func (a *App) Startup(ctx context.Context) {
 	a.listen(ctx)
-	e, err := engine.Open(ctx, engine.Config{Idle: true})
+	e, err := engine.Open(ctx, engine.Config{Idle: true, Ask: true})
 	a.shell.mu.Lock()
 	a.shell.ctx, a.shell.engine, a.shell.broken = ctx, e, err
 	a.shell.mu.Unlock()

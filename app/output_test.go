@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,15 @@ import (
 // served is an app with an engine but without a window.
 func served(t *testing.T) (*App, *engine.Engine) {
 	t.Helper()
-	e, err := engine.Open(t.Context(), engine.Config{DataDir: t.TempDir(), ConfigDir: t.TempDir(), Registry: t.TempDir() + "/none", Operator: "ann@laptop"})
+	return servedWith(t, os.DevNull)
+}
+
+// servedWith is served with the hosts of an ssh_config.
+func servedWith(t *testing.T, sshConfig string) (*App, *engine.Engine) {
+	t.Helper()
+	e, err := engine.Open(t.Context(), engine.Config{
+		DataDir: t.TempDir(), ConfigDir: t.TempDir(), Registry: t.TempDir() + "/none", Operator: "ann@laptop", SSHConfig: sshConfig, Ask: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

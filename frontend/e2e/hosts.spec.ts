@@ -100,6 +100,19 @@ test('a terminal and a command line run on the host and say so everywhere', asyn
   await expect(page.getByTestId('host-job')).toHaveCount(4);
 });
 
+test('a command for a whole environment is confirmed with its hosts, and runs on each', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web1');
+  await page.getByLabel('Where it runs').selectOption({ label: 'all 4 of production' });
+  await page.getByLabel('Command line for web1').fill('uptime');
+  await expect(page.getByTestId('exec-button')).toHaveText('Run on 4 VMs');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog')).toContainText('web1, web2, db1, queue-eu-west-1.internal');
+  await page.getByRole('dialog').getByRole('button', { name: 'Run on 4 VMs' }).click();
+  await expect(page.getByTestId('job-pane')).toHaveCount(4);
+  await expect(page.getByTestId('status-host')).toContainText('production');
+});
+
 test('a log is followed with two clicks', async ({ page }) => {
   await open(page);
   await choose(page, 'web1');

@@ -1,0 +1,274 @@
+//go:build unix
+
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/remote"
+	"vmorchestrator/internal/remote/remotetest"
+)
+
+// there is an app whose hosts are names of a real sshd.
+func there(t *testing.T, c remotetest.Config) (*App, *engine.Engine, *remotetest.Server) {
+	t.Helper()
+	s := remotetest.Start(t, c)
+	a, e := servedWith(t, s.ConfigFile)
+	return a, e, s
+}
+
+// stdout is the output of a job without what the start-up files of the operator's
+// shell say on the way.
+func stdout(t *testing.T, e *engine.Engine, id job.ID) string {
+	t.Helper()
+	r, err := e.Output(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	page, err := r.Page(0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for _, c := range page {
+		if c.Stream == job.Stdout {
+			text = append(text, c.Data...)
+		}
+	}
+	return string(text)
+}
+
+func hostState(t *testing.T, a *App, name string) remote.State {
+	t.Helper()
+	list, err := a.Hosts.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(list.Hosts, func(h engine.HostInfo) bool { return h.Name == name })
+	if i < 0 {
+		t.Fatalf("%s is not in the list of %d hosts", name, len(list.Hosts))
+	}
+	return list.Hosts[i].State
+}
+
+// Ensure the page sees the hosts without connecting to them, connects to one, and
+// runs there what the operator typed, in the folder that he named.
+func TestHosts_ConnectAndRun(t *testing.T) {
+	t.Parallel()
+	a, e, _ := there(t, remotetest.Config{Hosts: []string{"web1", "web2"}})
+	if s := hostState(t, a, "web1"); s.Status != remote.StatusUnknown {
+		t.Errorf("before: %+v", s)
+	}
+	if err := a.Hosts.Connect("web1"); err != nil {
+		t.Fatal(err)
+	}
+	if s := hostState(t, a, "web1"); s.Status != remote.StatusConnected {
+		t.Errorf("connected: %+v", s)
+	}
+	d, err := a.Hosts.Detail("web1")
+	if err != nil || d.Resolved == "" || len(d.Options) == 0 {
+		t.Errorf("Detail: %+v, %v", d, err)
+	}
+	dir := t.TempDir()
+	jobs, err := a.Jobs.Exec(ExecRequest{Hosts: []string{"web1", "web2"}, Line: `pwd | tr a-z A-Z; echo "$0 it's"`, Dir: dir, Mode: engine.ModeStream})
+	if err != nil || len(jobs) != 2 {
+		t.Fatalf("Exec: %d jobs, %v", len(jobs), err)
+	}
+	for i, j := range jobs {
+		if ended, err := e.Wait(t.Context(), j.ID); err != nil || ended.State != job.Succeeded || ended.Host != []string{"web1", "web2"}[i] {
+			t.Fatalf("%+v, %v", ended, err)
+		}
+		if got, want := stdout(t, e, j.ID), strings.ToUpper(dir)+"\nsh it's\n"; got != want {
+			t.Errorf("%s printed %q, want %q", j.Host, got, want)
+		}
+	}
+	again, err := a.Jobs.Again(string(jobs[1].ID), 80, 24)
+	if err != nil || again.Host != "web2" || again.Dir != dir {
+		t.Errorf("Again: %+v, %v", again, err)
+	}
+	if err := a.Hosts.Disconnect("web1"); err != nil {
+		t.Error(err)
+	}
+	for hostState(t, a, "web1").Status == remote.StatusConnected {
+		<-e.Changes().Ring()
+	}
+}
+
+// Ensure the page can name only hosts that it was shown, and cannot choose many
+// of them by a word.
+func TestHosts_OnlyThoseOfTheList(t *testing.T) {
+	t.Parallel()
+	a, e, s := there(t, remotetest.Config{})
+	for _, name := range []string{"127.0.0.1", s.User + "@web1", "tag:web", "env:production", "-oProxyCommand=id", ""} {
+		if _, err := a.Jobs.Exec(ExecRequest{Hosts: []string{name + "x"}, Line: "id", Mode: engine.ModeStream}); !errors.Is(err, job.ErrNotFound) {
+			t.Errorf("Exec on %q: %v", name, err)
+		}
+		if name == "" {
+			continue // this machine
+		}
+		for what, err := range map[string]error{"Connect": a.Hosts.Connect(name), "Disconnect": a.Hosts.Disconnect(name)} {
+			if !errors.Is(err, job.ErrNotFound) {
+				t.Errorf("%s %q: %v", what, name, err)
+			}
+		}
+	}
+	for what, r := range map[string]ExecRequest{
+		"nowhere":      {Line: "id", Mode: engine.ModeStream},
+		"nothing":      {Hosts: []string{"web1"}, Line: " \n", Mode: engine.ModeStream},
+		"somehow":      {Hosts: []string{"web1"}, Line: "id", Mode: "detached"},
+		"whatever":     {Hosts: []string{"web1"}, Line: "id", Mode: engine.ModeStream, Link: "pray"},
+		"a NUL byte":   {Hosts: []string{"web1"}, Line: "id\x00", Mode: engine.ModeStream},
+		"here and now": {Hosts: []string{""}, Line: "", Mode: engine.ModeTerminal},
+	} {
+		if _, err := a.Jobs.Exec(r); !errors.Is(err, job.ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if jobs, err := e.Jobs(t.Context(), "", 10); err != nil || len(jobs) != 0 {
+		t.Errorf("%d jobs were begun, %v", len(jobs), err)
+	}
+}
+
+// Ensure a terminal opens in the login shell there and takes what is typed.
+func TestJobs_TerminalThere(t *testing.T) {
+	t.Parallel()
+	a, e, _ := there(t, remotetest.Config{})
+	j, err := a.Jobs.Shell(ShellRequest{Host: "web1", Cols: 100, Rows: 30})
+	if err != nil || !j.TTY || j.Host != "web1" || !j.Owned {
+		t.Fatalf("Shell: %+v, %v", j, err)
+	}
+	for a.Jobs.Input(string(j.ID), "ZWNobyAkKCgxMjMqMykpOyBzdHR5IHNpemU7IGV4aXQK") != nil { // echo $((123*3)); stty size; exit
+		time.Sleep(time.Millisecond)
+	}
+	if ended, err := e.Wait(t.Context(), j.ID); err != nil || ended.State != job.Succeeded {
+		t.Fatalf("%+v, %v", ended, err)
+	}
+	if got := output(t, e, j.ID); !strings.Contains(got, "369") || !strings.Contains(got, "30 100") {
+		t.Errorf("the terminal shows %q", got)
+	}
+}
+
+// Ensure targets of a folder there are listed, found by name and run there.
+func TestJobs_TargetThere(t *testing.T) {
+	t.Parallel()
+	a, e, _ := there(t, remotetest.Config{})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(greeting), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list, err := a.Hosts.Targets("web1", dir)
+	if err != nil || len(list.Targets) != 2 {
+		t.Fatalf("Targets: %+v, %v", list, err)
+	}
+	j, err := a.Jobs.Start(Request{Host: "web1", Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "$(id) & co"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ended, err := e.Wait(t.Context(), j.ID); err != nil || ended.Host != "web1" || ended.Target != "hello" {
+		t.Fatalf("%+v, %v", ended, err)
+	}
+	if got := stdout(t, e, j.ID); got != "Hello, $(id) & co!\n" {
+		t.Errorf("the output is %q", got)
+	}
+	if _, err := a.Jobs.Start(Request{Host: "web1", Dir: dir, Target: "gone"}); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("a target that is not there: %v", err)
+	}
+}
+
+// Ensure a log there is followed from its last lines on.
+func TestJobs_FollowThere(t *testing.T) {
+	t.Parallel()
+	a, e, _ := there(t, remotetest.Config{})
+	path := filepath.Join(t.TempDir(), "app.log")
+	if err := os.WriteFile(path, []byte("one\ntwo\nthree\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Jobs.Tail(TailRequest{Host: "web1", Source: "file:relative"}); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("a relative path: %v", err)
+	}
+	j, err := a.Jobs.Tail(TailRequest{Host: "web1", Source: "file:" + path, Lines: 2})
+	if err != nil || j.Source != "file:"+path || j.Host != "web1" {
+		t.Fatalf("Tail: %+v, %v", j, err)
+	}
+	arrived := func(text string) {
+		for !strings.Contains(output(t, e, j.ID), text) {
+			if t.Context().Err() != nil {
+				t.Fatalf("%q did not arrive: %q", text, output(t, e, j.ID))
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	arrived("two\nthree\n")
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString("four\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	arrived("four\n")
+	if err := a.Jobs.Cancel(string(j.ID), false); err != nil {
+		t.Error(err)
+	}
+	if ended, err := e.Wait(t.Context(), j.ID); err != nil || ended.State != job.Cancelled || strings.Contains(output(t, e, j.ID), "one") {
+		t.Errorf("%+v, %v", ended, err)
+	}
+}
+
+// Ensure an unknown host key is asked about, and the answer decides.
+func TestPrompts_UnknownHostKey(t *testing.T) {
+	t.Parallel()
+	for name, accept := range map[string]bool{"accepted": true, "refused": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := remotetest.Start(t, remotetest.Config{})
+			known := filepath.Join(t.TempDir(), "known_hosts")
+			s.AddConfig(fmt.Sprintf("Host fresh\n  HostName 127.0.0.1\n  Port %d\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile /dev/null\n", s.Port, s.User, s.Key, known))
+			a, e := servedWith(t, s.ConfigFile)
+			connected := make(chan error, 1)
+			go func() { connected <- a.Hosts.Connect("fresh") }()
+			var asked []engine.Prompt
+			for len(asked) == 0 {
+				select {
+				case err := <-connected:
+					t.Fatalf("nothing was asked: %v", err)
+				case <-e.Changes().Ring():
+				}
+				var err error
+				if asked, err = a.Prompts.Pending(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			q := asked[0]
+			if q.Kind != "host-key" || q.Hop.Host != "fresh" || q.HostKey == nil || !strings.HasPrefix(q.HostKey.Fingerprint, "SHA256:") {
+				t.Errorf("the question is %+v", q)
+			}
+			if err := a.Prompts.Answer(q.ID, engine.Answer{Accept: accept}); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-connected; (err == nil) != accept {
+				t.Errorf("Connect: %v", err)
+			}
+			if err := a.Prompts.Answer(q.ID, engine.Answer{Accept: true}); !errors.Is(err, job.ErrNotFound) {
+				t.Errorf("a second answer: %v", err)
+			}
+			if written, err := os.ReadFile(known); (len(written) > 0) != accept {
+				t.Errorf("%d bytes of known hosts, %v", len(written), err)
+			}
+			if state := hostState(t, a, "fresh"); !accept && (state.Status != remote.StatusHostKey || len(state.Steps) == 0) {
+				t.Errorf("refused: %+v", state)
+			}
+		})
+	}
+}
