@@ -28,9 +28,9 @@ type launch struct {
 	EnvByInput bool
 }
 
-// maxLine is what every login shell takes as one command: csh gives up at 100 kB,
+// maxLaunch is what every login shell takes as one command: csh gives up at 100 kB,
 // and Linux at 128 KiB for one argument.
-const maxLine = 96 << 10
+const maxLaunch = 96 << 10
 
 // launchLine is the line that runs a command in any login shell. What it runs
 // announces itself by one line on its output, see [headerFilter], and then becomes
@@ -51,9 +51,9 @@ func launchLine(l launch) (string, error) {
 			"*csh) exec \"$SHELL\" -c " + word("if ( -r ~/.login ) source ~/.login\n"+line) + ";;\n" +
 			"*) exec \"${SHELL:-/bin/sh}\" -lc " + word(line) + ";;\nesac")
 	}
-	if len(line) > maxLine {
+	if len(line) > maxLaunch {
 		return "", fmt.Errorf("%w: the command is too long for the login shell of a host: %d bytes with its environment, as they are sent, of at most %d",
-			job.ErrInvalid, len(line), maxLine)
+			job.ErrInvalid, len(line), maxLaunch)
 	}
 	return line, nil
 }

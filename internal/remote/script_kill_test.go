@@ -5,6 +5,7 @@ package remote
 import (
 	"fmt"
 	"io"
+	"math/rand"
 	"os"
 	"slices"
 	"strconv"
@@ -130,7 +131,7 @@ func until(t *testing.T, met func() bool, what func() string) {
 var naps = func() chan int {
 	c := make(chan int)
 	go func() {
-		for n := 100000 + os.Getpid()%1000*1000; ; n++ {
+		for n := 100000 + rand.Intn(1e9); ; n++ {
 			c <- n
 		}
 	}()

@@ -57,10 +57,11 @@ PATH=$vmo_p; export PATH
 echo $vmo_x >"$vmo_k/rc.tmp" && mv -f "$vmo_k/rc.tmp" "$vmo_k/rc"`
 
 // keep starts the command detached. Not in the background: there a shell has its
-// commands ignore SIGINT. So it runs in the foreground of a shell that it ends as
-// soon as it runs.
+// commands ignore SIGINT. So it runs in the foreground of a second shell, which it
+// ends as soon as it runs.
 func keep(argv []string) string {
-	return "exec 2>/dev/null\n( $vmo_s /bin/sh -c " + word(keepScript) + ` vmo-keep "$vmo_k" "$vmo_p" ` + words(argv) + "; : )\nexit 0"
+	return "exec 2>/dev/null\n" +
+		`/bin/sh -c '"$@"; :' sh $vmo_s /bin/sh -c ` + word(keepScript) + ` vmo-keep "$vmo_k" "$vmo_p" ` + words(argv) + "\nexit 0"
 }
 
 // keptBegin finds what is kept of the run $1, and prints its header on both

@@ -116,9 +116,6 @@ func (s *Server) serverConfig() string {
 	// A bash that sshd starts reads ~/.bashrc while SHLVL says that it is the first
 	// shell: what is in there, on whichever machine, is no part of any test.
 	setEnv := "SetEnv SHLVL=2 " + s.mark
-	if len(s.cfg.Shells) == 0 {
-		setEnv += " HOME=" + s.Home("")
-	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "ListenAddress 127.0.0.1\nPort %d\n", s.Port)
 	for _, line := range options {

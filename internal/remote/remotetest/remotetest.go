@@ -74,8 +74,8 @@ type Server struct {
 	KnownHosts string // path of a file that holds all of its host keys
 	ConfigFile string // an ssh_config with every host, complete: give it to ssh -F
 
-	// Emulated is set when there is no right to make users here: the home of the
-	// current one is then a matter of HOME alone, and the users of Config.Shells are the current one, with a forced command that hands
+	// Emulated is set when there is no right to make users here: the current one
+	// then has the home it has, and the users of Config.Shells are the current one, with a forced command that hands
 	// what was asked for to the shell, as sshd would.
 	Emulated bool
 

@@ -18,20 +18,19 @@ var programs = map[string]string{"ash": "busybox"}
 const firstUID = 58100
 
 // makeUsers makes a user for each of Config.Shells, and the current one another
-// home. They exist for this sshd only: it runs in a mount namespace in which /etc/passwd and its companions are
-// longer copies. That takes root and CAP_SYS_ADMIN; without these the users are
-// emulated with forced commands.
+// home. They exist for this sshd only: it runs in a mount namespace in which
+// /etc/passwd and its companions are other copies. That takes root and
+// CAP_SYS_ADMIN; without these the users are emulated with forced commands.
 func (s *Server) makeUsers() {
-	if err := os.MkdirAll(filepath.Join(s.Dir, "home"), 0o755); err != nil {
-		s.t.Fatal(err)
-	}
 	s.t.Helper()
 	s.Emulated = s.cfg.emulate || os.Getuid() != 0 || exec.Command("unshare", "--mount", "mount", "--make-rprivate", "/").Run() != nil
 	if os.Getuid() == 0 {
 		s.makeSeparationDir()
 	}
-	if err := os.MkdirAll(s.Home(""), 0o755); err != nil {
-		s.t.Fatal(err)
+	if !s.Emulated {
+		if err := os.MkdirAll(s.Home(""), 0o755); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	passwd, shadow, group := read("/etc/passwd"), read("/etc/shadow"), read("/etc/group")
 	lines := strings.SplitAfter(passwd, "\n")
@@ -78,10 +77,18 @@ func (s *Server) makeUsers() {
 	}
 }
 
-// Home is the home folder of whom a host logs in. It is empty, also for the
-// current user, whose own shell files are nothing that a test should depend on.
+// Home is the home folder of whom a host logs in. It is an empty one, also for the
+// current user, whose own shell files are nothing that a test should depend on;
+// but not when users are emulated.
 func (s *Server) Home(host string) string {
-	if shell, ok := strings.CutPrefix(host, "vmo-"); !ok || !slices.Contains(s.cfg.Shells, shell) || s.Emulated {
+	if s.Emulated {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return home
+	}
+	if shell, ok := strings.CutPrefix(host, "vmo-"); !ok || !slices.Contains(s.cfg.Shells, shell) {
 		host = s.User
 	}
 	return filepath.Join(s.Dir, "home", host)
