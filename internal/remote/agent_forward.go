@@ -2,19 +2,24 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 
 	"vmorchestrator/internal/inventory"
 )
 
 // maxForwarded bounds how many connections to the agent one host may have open.
 const maxForwarded = 32
+
+// requester is a session: an *ssh.Session, or the channel of one.
+type requester interface {
+	SendRequest(name string, wantReply bool, payload []byte) (bool, error)
+}
 
 // agentForwarder lets the programs of a host use the operator's agent, as
 // ForwardAgent says. It belongs to one connection, and only to that of the host
@@ -47,7 +52,7 @@ func (f *agentForwarder) wanted() bool { return f.agent != nil }
 
 // forward asks for the agent to be forwarded to a session. A session without it
 // is still a session: the error is for its record.
-func (f *agentForwarder) forward(session *ssh.Session) error {
+func (f *agentForwarder) forward(session requester) error {
 	if !f.wanted() {
 		return nil
 	}
@@ -61,10 +66,14 @@ func (f *agentForwarder) forward(session *ssh.Session) error {
 	})
 	// OpenSSH agrees once for each connection, and then gives the agent to all of its
 	// sessions; others want to be asked for each.
-	if err := agent.RequestAgentForwarding(session); err == nil {
+	ok, err := session.SendRequest("auth-agent-req@openssh.com", true, nil)
+	switch {
+	case ok:
 		f.taken.Store(true)
-	} else if !f.taken.Load() {
+	case err != nil:
 		return fmt.Errorf("forward the agent: %w", err)
+	case !f.taken.Load():
+		return errors.New("forward the agent: the server refused it")
 	}
 	return nil
 }

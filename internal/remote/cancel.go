@@ -100,7 +100,7 @@ func (p *Process) doubt(err error) {
 	case <-p.s.exited:
 	case <-p.s.over:
 	case <-time.After(p.cmd.Grace):
-		_ = p.s.ch.Close()
+		p.s.close()
 	}
 }
 
@@ -127,12 +127,8 @@ func (p *Process) climbBlind() {
 		}
 		timer.Stop()
 	}
-	_ = p.s.ch.Close()
-	select {
-	case <-p.s.exited:
-	case <-time.After(endTime):
-		p.s.link.close(errors.New("the server does not close a session"))
-	}
+	p.s.close()
+	<-p.s.exited
 }
 
 // name lists what is left of the run, for the exit.
@@ -197,7 +193,7 @@ func (h *host) ask(ctx context.Context, line string) (out []byte, said string, c
 	if err != nil {
 		return nil, "", 0, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.ch.Close() })
+	stop := context.AfterFunc(ctx, s.close)
 	defer stop()
 	errs := &tail{}
 	read := make(chan struct{})
@@ -212,7 +208,7 @@ func (h *host) ask(ctx context.Context, line string) (out []byte, said string, c
 	case len(out) > answerLimit:
 		err = errors.New("the host answers without end")
 	}
-	_ = s.ch.Close()
+	s.close()
 	<-read
 	<-s.exited
 	if err == nil && !s.said {

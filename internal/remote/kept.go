@@ -36,7 +36,7 @@ func (p *Process) startKept(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.ch.Close() })
+	stop := context.AfterFunc(ctx, s.close)
 	defer stop()
 	said, rest := &tail{}, &tail{}
 	f := newHeaderFilter(p.cmd.ID, rest, headerWait)
@@ -49,7 +49,7 @@ func (p *Process) startKept(ctx context.Context) error {
 	f.end()
 	<-read
 	<-s.exited
-	_ = s.ch.Close()
+	s.close()
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("start on %s: %w", p.host.name, context.Cause(ctx))
@@ -158,7 +158,7 @@ func (p *Process) readOnce(ctx context.Context, line string, out, errs io.Writer
 		p.host.pause(ctx)
 		return 0, false, nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.ch.Close() })
+	stop := context.AfterFunc(ctx, s.close)
 	defer stop()
 	fo, fe := newHeaderFilter(p.cmd.ID, out, time.Hour), newHeaderFilter(p.cmd.ID, errs, time.Hour)
 	read := make(chan struct{})
@@ -169,7 +169,7 @@ func (p *Process) readOnce(ctx context.Context, line string, out, errs io.Writer
 	p.out.copy("stdout", s.ch, fo)
 	<-read
 	<-s.exited
-	_ = s.ch.Close()
+	s.close()
 	fo.timer.Stop()
 	fe.timer.Stop()
 	return s.code, s.said && s.signal == "", nil

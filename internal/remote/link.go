@@ -24,8 +24,9 @@ type link struct {
 	hops    []string
 	asked   bool // the operator answered a question for it
 	alive   keepalive
-	dead    chan struct{} // closed when the connection is over
-	err     error         // why, in one sentence; after dead
+	agent   *agentForwarder // nil: none
+	dead    chan struct{}   // closed when the connection is over
+	err     error           // why, in one sentence; after dead
 
 	goes  sync.Mutex // guards ended, and the beginning of work
 	ended bool
@@ -44,6 +45,9 @@ type link struct {
 func (l *link) serve() {
 	if !l.host.pool.run(func() {
 		l.run(l.keepAlive)
+		if l.agent != nil {
+			defer l.agent.wait()
+		}
 		l.over(l.client.Wait())
 		l.goes.Lock()
 		l.ended = true

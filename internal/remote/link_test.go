@@ -295,4 +295,3 @@ func TestStart_ForcedCommand(t *testing.T) {
 		t.Errorf("got %+v, %q, pid %d", e, out, r.PID())
 	}
 }
-

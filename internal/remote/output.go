@@ -203,13 +203,8 @@ func (o *outputs) drain(p *Process) {
 		}
 	}
 	o.holders = p.name(holdsOutput)
-	_ = p.s.ch.Close()
-	select {
-	case <-o.over:
-	case <-time.After(10 * time.Second): // a server that does not let go
-		p.s.link.close(fmt.Errorf("the server does not close a session"))
-		<-o.over
-	}
+	p.s.close()
+	<-o.over
 }
 
 func (o *outputs) mark() (time.Time, time.Duration, int) {

@@ -117,7 +117,7 @@ func (p *Process) start(ctx context.Context) (err error) {
 		_, err = p.s.ch.Write(l.input())
 	}
 	if err != nil && !closed(p.s.exited) {
-		_ = p.s.ch.Close()
+		p.s.close()
 		return fmt.Errorf("start on %s: %w", p.host.name, err)
 	}
 	p.input()
@@ -134,6 +134,9 @@ func (p *Process) set(s *session, line string) error {
 		if err := s.terminal(p.cmd.Size); err != nil {
 			return err
 		}
+	}
+	if s.link.agent != nil {
+		_ = s.link.agent.forward(s.ch) // as with ssh, a session without it is still one
 	}
 	return s.exec(line)
 }
@@ -172,7 +175,7 @@ func (p *Process) finish() {
 	if ladder != nil {
 		<-ladder
 	}
-	_ = p.s.ch.Close()
+	p.s.close()
 	p.exit = p.outcome()
 	for _, s := range p.out.holders {
 		if indexPID(p.left, s.PID) < 0 {

@@ -8,6 +8,8 @@ import (
 	"path"
 	"sort"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -21,6 +23,7 @@ type session struct {
 	use  use
 	ch   ssh.Channel
 
+	letGo  sync.Once
 	exited chan struct{} // closed when it is known how the command ended, or never will be
 	over   chan struct{} // closed when the session is closed on both sides
 
@@ -81,11 +84,11 @@ func (l *link) session(ctx context.Context, u use, setup func(*session) error) (
 			return nil, l.err
 		}
 		if err := setup(s); err != nil {
-			_ = ch.Close()
+			s.close()
 			return nil, err
 		}
 		return s, nil
-	}, func(s *session) { _ = s.ch.Close() })
+	}, (*session).close)
 }
 
 // serve listens to what the server says about the command.
@@ -118,6 +121,27 @@ func (s *session) serve(requests <-chan *ssh.Request) {
 			_ = r.Reply(false, nil)
 		}
 	}
+}
+
+// closeTime is how long a server may take to agree to the end of a session.
+const closeTime = 10 * time.Second
+
+// close ends the session on our side. A server that does not agree loses the
+// whole connection: somebody waits for the end.
+func (s *session) close() {
+	_ = s.ch.Close()
+	s.letGo.Do(func() {
+		s.link.run(func() {
+			timer := time.NewTimer(closeTime)
+			defer timer.Stop()
+			select {
+			case <-s.over:
+			case <-s.link.dead:
+			case <-timer.C:
+				s.link.close(errors.New("the server does not close a session"))
+			}
+		})
+	})
 }
 
 // exec asks the server to start the command.
