@@ -264,6 +264,9 @@ func (d *dialer) shake(ctx context.Context, conn *watched, watch *watchdog, perm
 		conn.onClose = sync.OnceFunc(func() { via.release(asJump) })
 	}
 	l.client = ssh.NewClient(c, chans, keys.serve(l, c, reqs))
+	if !keys.untrusted() {
+		l.agent = newAgentForwarder(l.client, o)
+	}
 	return l, nil
 }
 
