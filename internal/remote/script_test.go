@@ -201,7 +201,7 @@ func TestLaunchLine_ExitStatus(t *testing.T) {
 				{launch{Argv: []string{"true"}, Dir: "/etc/passwd"}, 125, "vmo: the working directory /etc/passwd is not a directory\n"},
 				{launch{Argv: []string{"true"}, Dir: "-"}, 125, "vmo: the working directory - does not exist\n"},
 				{launch{Argv: []string{"true"}, Dir: "~"}, 0, ""},
-				{launch{Argv: []string{"true"}, Dir: "~root/../etc"}, 0, ""},
+				{launch{Argv: []string{"true"}, Dir: "~daemon/.."}, 0, ""},
 				{launch{Argv: []string{"true"}, Dir: "/no", Link: job.LinkKeep}, 125, "does not exist"},
 				{launch{Argv: []string{"sh", "-c", "exit 9"}, LoginShell: true}, 9, ""},
 				{launch{Argv: []string{"sh", "-c", "exit 9"}, Link: job.LinkStop}, 9, ""},
