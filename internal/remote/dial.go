@@ -29,11 +29,14 @@ func (h *host) connect(ctx context.Context, prompts Prompts) (*link, *trail, err
 	if err != nil {
 		return nil, t, err
 	}
-	d := &dialer{host: h, pool: h.pool, trail: t, step: way[len(way)-1], prompts: prompts}
+	d := &dialer{host: h, pool: h.pool, trail: t, way: way, step: way[len(way)-1], prompts: prompts}
 	for _, s := range way {
 		d.hops = append(d.hops, s.options.User+"@"+s.hop.Addr)
 	}
-	if len(way) > 1 {
+	if err := d.choose(ctx, way); err != nil {
+		return nil, t, err
+	}
+	if len(way) > 1 && d.ssh.text == "" {
 		l, err := d.through(ctx, way[len(way)-2].at)
 		if err != nil {
 			return nil, t, err
@@ -44,8 +47,14 @@ func (h *host) connect(ctx context.Context, prompts Prompts) (*link, *trail, err
 			}
 		}()
 		d.via = l
+		if err := d.avoidMaster(); err != nil {
+			return nil, t, err
+		}
 	}
 	l, err := d.try(ctx)
+	if err != nil && d.instead(ctx, err) {
+		l, err = d.try(ctx)
+	}
 	return l, t, err
 }
 
@@ -77,11 +86,14 @@ type dialer struct {
 	host    *host
 	pool    *Pool
 	trail   *trail
-	step    step
+	way     []step
+	step    step // the last one of the way
 	prompts Prompts
 	hops    []string
 	via     *link // the connection to the jump host
 	asked   bool  // the operator was asked something
+	ssh     opensshReason
+	takes   []string // the methods with which the server lets in, as it said last
 }
 
 // try shakes hands, and again after a pause if the server closed the connection
@@ -127,6 +139,9 @@ func (d *dialer) endpoint() string {
 
 // once makes the network connection and shakes hands over it.
 func (d *dialer) once(ctx context.Context, permit permit) (*link, error) {
+	if d.ssh.text != "" {
+		return d.openssh(ctx, permit)
+	}
 	limit := seconds(d.step.options.Get("ConnectTimeout"), connectTimeout)
 	watch := newWatchdog(limit)
 	defer watch.stop()
@@ -250,6 +265,7 @@ func (d *dialer) shake(ctx context.Context, conn *watched, watch *watchdog, perm
 		}
 		return nil, err
 	default:
+		d.takes = auth.allowed
 		explained := auth.explain(err)
 		d.trail.append(auth.steps())
 		if explained != nil {

@@ -44,6 +44,9 @@ const probeTimeout = 5 * time.Second
 // keepAlive asks for a sign of life after each interval, and closes the link
 // when nothing arrived for as many intervals as the configuration says.
 func (l *link) keepAlive() {
+	if l.master() != nil {
+		return // ssh has its own, and may die of ours
+	}
 	answers := make(chan time.Duration, 1)
 	waiting := false
 	var asked time.Time

@@ -19,6 +19,9 @@ import (
 
 // The test binary plays the commands that run on the host.
 func TestMain(m *testing.M) {
+	if code, asked := Askpass(); asked {
+		os.Exit(code)
+	}
 	processtest.Play(nil)
 	os.Exit(m.Run())
 }

@@ -30,9 +30,10 @@ type Pool struct {
 	work sync.WaitGroup // links, attempts to connect, reconnects
 	idle time.Duration  // after which a connection that nobody uses is closed
 
-	pacing pacing
-	memory *authMemory
-	keys   *hostKeys
+	pacing  pacing
+	memory  *authMemory
+	keys    *hostKeys
+	openssh opensshMemory
 
 	mu     sync.Mutex
 	hosts  map[place]*host

@@ -34,6 +34,14 @@ type Config struct {
 	// that it can be recorded. It may be nil.
 	Accepted func(AcceptedKey)
 
+	// SSH is the path of ssh, for the connections that only it can make; empty: there
+	// is none. SSHConfig is the file that it reads, as ssh -F; empty: the usual ones.
+	SSH, SSHConfig string
+
+	// Engine says which engine the operator chose for a destination, "built-in" or
+	// "openssh"; empty: whichever it takes. It may be nil.
+	Engine func(inventory.Destination) string
+
 	// Changed is told that the state of a destination has changed. It must return
 	// at once and may be nil.
 	Changed func(inventory.Destination)

@@ -40,7 +40,9 @@ func (h *host) arrived(l *link, t *trail) {
 		LatencyMS: h.state.LatencyMS, Steps: t.all(), Hops: l.hops,
 		Server: clean(string(l.client.ServerVersion())), HostKey: t.hostKey,
 	}
-	if c, ok := l.client.Conn.(ssh.AlgorithmsConnMetadata); ok {
+	if m := l.master(); m != nil {
+		m.describe(&h.state)
+	} else if c, ok := l.client.Conn.(ssh.AlgorithmsConnMetadata); ok {
 		a := c.Algorithms()
 		h.state.Kex, h.state.Cipher, h.state.MAC = a.KeyExchange, a.Read.Cipher, a.Read.MAC
 	}
