@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 PROJECT ?= build/sample
 ## port of the development server, on the loopback
 DEV_PORT ?= 34115
-## how many MiB of log lines make bench records
+## how many MiB of log lines make bench records; of a host's, at most 256
 BENCH_MIB ?= 1024
 
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -72,8 +72,8 @@ test: need-test bin/wails bin/staticcheck $(PAGE) vmo window ## Everything that 
 	@scripts/test.sh
 
 .PHONY: bench
-bench: need-bench ## Compare the speed of recording with plain pipes, script and asciinema
-	@go test ./cmd/vmo -run '^TestBench$$' -v -count=1 -timeout 60m -bench-mib $(BENCH_MIB)
+bench: need-bench ## Compare recording with plain pipes, script and asciinema, and hosts with ssh, clush and pssh
+	@go test ./cmd/vmo -run '^TestBench(Hosts)?$$' -v -count=1 -timeout 60m -bench-mib $(BENCH_MIB)
 
 .PHONY: bindings
 bindings: need-build bin/wails $(PAGE) ## Write frontend/wailsjs anew from the bound Go methods
