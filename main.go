@@ -15,6 +15,7 @@ import (
 	"github.com/wailsapp/wails/v2/pkg/options/linux"
 
 	"vmorchestrator/app"
+	"vmorchestrator/internal/engine"
 )
 
 //go:embed all:frontend/dist
@@ -27,6 +28,9 @@ var icon []byte
 var version = "dev"
 
 func main() {
+	if code, asked := engine.Askpass(); asked {
+		os.Exit(code)
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "vm-orchestrator:", err)
 		os.Exit(1)

@@ -29,7 +29,7 @@ is connected to, and nothing that a configuration names is run.`,
 			})
 		},
 	}
-	cmd.AddCommand(c.hostShowCommand(), c.hostSourcesCommand())
+	cmd.AddCommand(c.hostShowCommand(), c.hostSourcesCommand(), c.hostEngineCommand())
 	return cmd
 }
 
@@ -106,7 +106,11 @@ agreed on are shown, or how far it came.`,
 					}
 					return connected
 				}
-				if err := printHost(d, all); err != nil {
+				chosen, err := e.HostEngine(args[0])
+				if err != nil {
+					return err
+				}
+				if err := printHost(d, chosen, all); err != nil {
 					return err
 				}
 				return connected
@@ -118,7 +122,7 @@ agreed on are shown, or how far it came.`,
 	return cmd
 }
 
-func printHost(d engine.HostDetail, all bool) error {
+func printHost(d engine.HostDetail, chosen string, all bool) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
@@ -156,7 +160,10 @@ func printHost(d engine.HostDetail, all bool) error {
 	row("host key", s.HostKey)
 	row("key exchange", s.Kex)
 	row("cipher", strings.TrimSpace(s.Cipher+" "+s.MAC))
-	row("engine", s.Engine)
+	if s.Status == "connected" && chosen == engine.EngineAuto {
+		chosen += ", now " + s.Engine
+	}
+	row("engine", chosen)
 	for _, step := range s.Steps {
 		mark := "failed"
 		if step.OK {

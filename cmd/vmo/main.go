@@ -21,7 +21,12 @@ import (
 // version is set when it is built: -ldflags "-X main.version=v1.2.3".
 var version = "dev"
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	if code, asked := engine.Askpass(); asked {
+		os.Exit(code)
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 func run(args []string) int {
 	// A reader that goes away (`vmo exec … | head`) must not kill vmo before the

@@ -19,11 +19,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"vmorchestrator/internal/engine"
 	"vmorchestrator/internal/job"
 )
 
 // The test binary is vmo, and play, the programs that vmo runs.
 func TestMain(m *testing.M) {
+	if code, asked := engine.Askpass(); asked {
+		os.Exit(code)
+	}
 	testscript.Main(m, map[string]func(){
 		"vmo":  func() { os.Exit(run(os.Args[1:])) },
 		"play": play,

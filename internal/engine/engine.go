@@ -169,6 +169,7 @@ func (e *Engine) reach() {
 	e.resolver = &inventory.Resolver{Config: e.config.SSHConfig, Home: e.home, SSH: ssh, Run: ask}
 	e.pool = remote.New(remote.Config{
 		Resolve: e.resolver.Resolve, Spawn: spawn, Prompts: prompts, Accepted: e.accepted, Changed: e.hostChanged,
+		SSH: ssh, SSHConfig: e.config.SSHConfig, Engine: e.chosenEngine,
 	})
 }
 

@@ -19,6 +19,7 @@ type settings struct {
 	Folders []string                     `json:"folders"`           // added projects, absolute
 	Trusted map[string]string            `json:"trusted,omitempty"` // folder → hash of its makefiles
 	Modes   map[string]map[string]string `json:"modes,omitempty"`   // folder → target → stream or terminal
+	Engines map[string]string            `json:"engines,omitempty"` // destination → built-in or openssh
 }
 
 type settingsFile struct {
