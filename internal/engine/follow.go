@@ -157,8 +157,8 @@ func (f *follower) reconnect(ctx context.Context) bool {
 	defer tick.Stop()
 	for {
 		select {
-		case <-ctx.Done():
-			f.exit.At = time.Now()
+		case <-ctx.Done(): // what followed the log there has ended with its connection
+			f.exit = job.Exit{State: job.Failed, Cause: job.CauseSignal, Detail: "it ended while there was no connection", At: time.Now()}
 			return false
 		case <-tick.C:
 		}

@@ -358,6 +358,12 @@ func (l *live) ended(exit job.Exit) job.Exit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case exit.Cause == job.CauseLink:
+		// Nobody saw how it ended: to have been told to is no proof that it did.
+		if l.why != "" {
+			exit.Detail = strings.TrimPrefix(exit.Detail+"; it had been told to end", "; ")
+		}
+		return exit
 	case l.why == job.CauseTimeout:
 		exit.State = job.TimedOut
 		exit.Detail = fmt.Sprintf("stopped after its timeout of %v", l.spec.Timeout)

@@ -303,7 +303,9 @@ func TestSweep_EndsOnlyJobsWithoutOwner(t *testing.T) {
 			default:
 			}
 		}
-		c.Descendants = func(job.Job, int) []job.Survivor { return []job.Survivor{{PID: 42, Command: "sleep", Why: "still running"}} }
+		c.Descendants = func(job.Job, int) []job.Survivor {
+			return []job.Survivor{{PID: 42, Command: "sleep", Why: "still running"}}
+		}
 	})
 	named := func(c *Config) { c.Descendants = watching.config.Descendants }
 	owner, other := open(t, dir, named), open(t, dir, named)
