@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,5 +137,45 @@ func TestTail_FollowsAFile(t *testing.T) {
 	_ = cmd.Wait()
 	if j := h.newest(); j.State != job.Cancelled || j.Source != "file:"+log || h.must("show", "@1") != "line 28\nline 29\nappended\n" {
 		t.Errorf("the record is %+v: %q", j, h.must("show", "@1"))
+	}
+}
+
+// Ensure kill -9 of vmo leaves on the host exactly what the record says, and that
+// cancelling the lost job ends it.
+func TestKill_NamesWhatIsLeftOnTheHost(t *testing.T) {
+	t.Parallel()
+	h, _ := fleet(t, "web1")
+	for _, c := range []struct {
+		lost string
+		left int
+	}{{"", 1}, {"stop", 0}} {
+		args := []string{"exec", "--on", "web1"}
+		if c.lost != "" {
+			args = append(args, "--if-lost", c.lost)
+		}
+		cmd := h.command("vmo", append(args, "--", "sh", "-c", "echo ready; exec sleep 1000")...)
+		cmd.Stdin = nil
+		if _, err := io.ReadFull(startPiped(t, cmd), make([]byte, len("ready\n"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		j := h.until("lost", func(j job.Job) bool { return j.State == job.Lost })
+		if len(j.Survivors) != c.left {
+			t.Errorf("--if-lost %q: the record names %+v", c.lost, j.Survivors)
+		}
+		running := func() []int { return remotetest.Carrying("VMO_RUN=" + string(j.ID)) }
+		if c.left == 0 {
+			h.until("gone", func(job.Job) bool { return len(running()) == 0 })
+			continue
+		}
+		if got := running(); len(got) != 1 || got[0] != j.Survivors[0].PID {
+			t.Errorf("on the host runs %v; the record names %+v", got, j.Survivors)
+		}
+		if out := h.must("cancel", string(j.ID)); !strings.Contains(out, "1 of its processes") || len(running()) != 0 {
+			t.Errorf("cancel says %q; %v are left", out, running())
+		}
 	}
 }
