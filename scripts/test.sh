@@ -10,7 +10,7 @@ passed=0 failed=0 broken=()
 
 # A test must not depend on who runs it: not on a display, a journal or settings
 # of the operator, nor on the make that it is called from.
-unset DISPLAY WAYLAND_DISPLAY VMO_DATA_DIR MAKEFLAGS MAKELEVEL MFLAGS NAME
+unset DISPLAY WAYLAND_DISPLAY VMO_DATA_DIR VMO_SSH_CONFIG SSH_AUTH_SOCK MAKEFLAGS MAKELEVEL MFLAGS NAME
 : "${VMO_CHROMIUM:=$(command -v chromium || true)}"
 export VMO_CHROMIUM VMO_TEST_REQUIRE_MAKE=1 NO_COLOR=1 npm_config_update_notifier=false
 
