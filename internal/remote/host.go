@@ -110,7 +110,7 @@ func (h *host) pick(u use) (best *link, more bool) {
 		room = h.limit
 	}
 	for _, l := range h.links {
-		if u != asJump && l.sessions >= room {
+		if closed(l.dead) || u != asJump && l.sessions >= room {
 			continue
 		}
 		if best == nil || l.load(u) < best.load(u) {

@@ -71,6 +71,9 @@ func (l *link) run(f func()) bool {
 
 func (l *link) over(err error) {
 	h := l.host
+	if m := l.master(); m != nil {
+		err = m.lastWords(err)
+	}
 	h.mu.Lock()
 	if l.why != nil {
 		err = l.why

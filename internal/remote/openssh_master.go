@@ -119,6 +119,16 @@ func (m *master) ready(ctx context.Context) error {
 	}
 }
 
+// Read ends ssh before it tells that the connection is over: who hears of that
+// finds all that ssh had to say.
+func (m *master) Read(b []byte) (int, error) {
+	n, err := m.Conn.Read(b)
+	if err != nil {
+		_ = m.Close()
+	}
+	return n, err
+}
+
 // Close ends ssh with everything it started, and the connection with it.
 func (m *master) Close() error { return m.close() }
 

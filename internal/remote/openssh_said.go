@@ -138,6 +138,16 @@ func (s *opensshOutput) early() bool {
 	return s.alone && s.known.fingerprint == "" && !s.banner
 }
 
+// lastWords is what ssh said when it ended, or else the error.
+func (m *master) lastWords(err error) error {
+	_ = m.Close() // so that all of it has been read
+	lines := strings.Split(m.said.words.String(), "\n")
+	if last := lines[len(lines)-1]; last != "" {
+		return fmt.Errorf("ssh said: %s", clean(last))
+	}
+	return err
+}
+
 // explain makes an error of what ssh said. It has ended.
 func (m *master) explain(err error) error {
 	text := m.said.words.String()

@@ -4,9 +4,11 @@ package remote
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -262,5 +264,172 @@ func TestOpenSSH_HasADeadline(t *testing.T) {
 	var e *ConnectError
 	if err := p.Connect(within(t, time.Minute), web1); !errors.As(err, &e) || e.Status != StatusUnreachable {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Ensure that ssh goes the whole way by itself when one machine on it needs ssh,
+// and that questions name the machine they are about.
+func TestOpenSSH_GoesThroughJumpHosts(t *testing.T) {
+	t.Parallel()
+	bastion, s := remotetest.Start(t, remotetest.Config{Hosts: []string{"bastion"}}), remotetest.Start(t, remotetest.Config{})
+	config, err := os.ReadFile(bastion.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := filepath.Join(s.Dir, "new_known_hosts")
+	s.AddConfig(string(config))
+	s.AddConfig("Host web1\n  ProxyJump bastion\n")
+	var mu sync.Mutex
+	var hops []string
+	p := opensshPool(t, s, "", Prompts{HostKey: func(_ context.Context, q HostKeyQuestion) (bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		hops = append(hops, q.Hop.Name)
+		return true, nil
+	}}, "StrictHostKeyChecking ask", "UserKnownHostsFile "+known)
+	p.cfg.Engine = func(d inventory.Destination) string {
+		if d.Alias == "bastion" {
+			return EngineOpenSSH
+		}
+		return ""
+	}
+	p.cfg.Resolve = func(_ context.Context, d inventory.Destination) (*inventory.Options, error) {
+		if d.Alias == "bastion" {
+			return bastion.Options("bastion"), nil
+		}
+		return s.Options("web1", "ProxyJump bastion", "UserKnownHostsFile "+known), nil
+	}
+	out, _, _, err := p.Output(within(t, time.Minute), web1, []string{"echo", "there"}, nil, 100)
+	if err != nil || string(out) != "there\n" {
+		t.Fatalf("got %q, %v", out, err)
+	}
+	if st := p.State(web1); st.Engine != EngineOpenSSH || len(st.Hops) != 2 || !strings.Contains(ladder(st.Steps), "bastion: chosen for it") {
+		t.Errorf("got %+v", st)
+	}
+	if !slices.Equal(hops, []string{"bastion", "web1"}) {
+		t.Errorf("asked about %q", hops)
+	}
+}
+
+// Ensure that a link on which nothing arrives any more is given up by ssh itself.
+func TestOpenSSH_FrozenIsLost(t *testing.T) {
+	t.Parallel()
+	s, proxy := behindProxy(t, remotetest.Config{})
+	p := opensshPool(t, s, EngineOpenSSH, Prompts{}, "ServerAliveInterval 1", "ServerAliveCountMax 2")
+	out := processtest.NewRecorder()
+	c := shell("echo ready; exec sleep 600")
+	c.Stdout = out
+	r := run(t, p, web1, c)
+	out.Until(t, "ready")
+	defer processtest.End(t, job.Survivor{PID: r.PID()})
+	proxy.Freeze()
+	defer proxy.Thaw()
+	if e := processtest.Wait(t, r); e.State != job.Lost || e.Cause != job.CauseLink || !strings.Contains(e.Detail, "not responding") {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// Ensure that ssh is tried when the two sides have no algorithm in common, and
+// that it is remembered.
+func TestOpenSSH_KnowsMoreAlgorithms(t *testing.T) {
+	t.Parallel()
+	p := opensshPool(t, remotetest.Start(t, remotetest.Config{Options: []string{"MACs umac-128@openssh.com", "Ciphers aes128-ctr"}}), "", Prompts{})
+	for range 2 {
+		if err := p.Connect(within(t, time.Minute), web1); err != nil {
+			t.Fatal(err)
+		}
+		if st := p.State(web1); st.Engine != EngineOpenSSH || !strings.Contains(ladder(st.Steps), "no algorithm in common") || st.MAC != "umac-128@openssh.com" {
+			t.Errorf("got %+v", st)
+		}
+		p.Disconnect(web1)
+		for p.State(web1).Connections > 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// Ensure that each question of ssh becomes ours of the same kind, and that what a
+// server wants to know never passes for one of ssh.
+func TestOpenSSH_TellsQuestionsApart(t *testing.T) {
+	t.Parallel()
+	hop := Hop{Host: "web1", Name: "web1", User: "bob", Number: 1, Of: 1}
+	o := inventory.New(web1, "10.0.0.1", "bob", 22, nil)
+	for text, want := range map[string]string{
+		"Enter passphrase for key '/home/bob/.ssh/id': ":             "passphrase /home/bob/.ssh/id",
+		"bob@10.0.0.1's password: ":                                  "password bob@10.0.0.1",
+		"Enter PIN for ED25519-SK key /home/bob/.ssh/id_sk: ":        "hidden Enter PIN for ED25519-SK key /home/bob/.ssh/id_sk:",
+		"(bob@10.0.0.1) Verification code: ":                         "hidden Verification code:",
+		"(bob@10.0.0.1) Enter passphrase for key '/home/bob/id': ":   "hidden Enter passphrase for key '/home/bob/id':",
+		"(bob@10.0.0.1) bob@10.0.0.1's password: ":                   "hidden bob@10.0.0.1's password:",
+		"(bob@10.0.0.1) x\nEnter passphrase for key '/home/bob/id':": "hidden x\nEnter passphrase for key '/home/bob/id':",
+		"Accept updated hostkeys? (yes/no): ":                        "shown Accept updated hostkeys? (yes/no):",
+		"(bob@10.0.0.1) \x1b[2J\x07Code:":                            "hidden [2JCode:",
+	} {
+		got := ""
+		m := &master{d: &dialer{way: []step{{options: o, hop: hop}}, step: step{options: o, hop: hop}}, tries: map[string]int{}, said: &opensshOutput{}}
+		m.prompts = Prompts{
+			HostKey: func(context.Context, HostKeyQuestion) (bool, error) { got = "host key"; return true, nil },
+			Secret: func(_ context.Context, q SecretQuestion) (string, error) {
+				got = q.Kind + " " + q.Of
+				return "answer", nil
+			},
+			Challenge: func(_ context.Context, q ChallengeQuestion) ([]string, error) {
+				got = map[bool]string{true: "shown ", false: "hidden "}[q.Fields[0].Echo] + q.Fields[0].Prompt
+				return []string{"answer"}, nil
+			},
+		}
+		if answer, err := m.answer(t.Context(), askpassQuestion{Prompt: text}); err != nil || answer != "answer" || got != want {
+			t.Errorf("%q: asked %q, want %q: %q, %v", text, got, want, answer, err)
+		}
+	}
+}
+
+// Ensure that what a server prints does not become what ssh knows of it.
+func TestOpenSSH_BannersAreNoFacts(t *testing.T) {
+	t.Parallel()
+	s := &opensshOutput{alone: true}
+	const real = "debug1: Server host key: ssh-ed25519 SHA256:real\r\ndebug1: SSH2_MSG_NEWKEYS received\r\n"
+	const forged = "debug1: Server host key: ssh-rsa SHA256:forged\ndebug1: Remote protocol version 2.0, remote software version forged\n" +
+		"Warning: Permanently added 'x' (RSA) to the list of known hosts.\n\x1b[2JHello\n"
+	for _, b := range []byte(real + forged + strings.Repeat("debug1: Offering public key: x\n", 1000) + strings.Repeat("y", 1<<20)) {
+		_, _ = s.Write([]byte{b})
+	}
+	if f := s.facts(); f.hostKey() != "ssh-ed25519 SHA256:real" || f.server != "" || f.written {
+		t.Errorf("got %+v", f)
+	}
+	if n := len(s.steps("web1")); n != maxSteps || len(s.line) > maxSaid {
+		t.Errorf("%d steps, a line of %d", n, len(s.line))
+	}
+}
+
+// Ensure that a key of a token sends a host to ssh only if somebody named it.
+func TestOpenSSH_SecurityKeys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	blob := ssh.Marshal(struct{ Kind, Key, App string }{"sk-ssh-ed25519@openssh.com", strings.Repeat("k", 32), "ssh:"})
+	line := "sk-ssh-ed25519@openssh.com " + base64.StdEncoding.EncodeToString(blob) + " token\n"
+	named, usual := filepath.Join(dir, "token"), filepath.Join(dir, ".ssh", "id_ed25519_sk")
+	for _, path := range []string{named, usual} {
+		if err := os.WriteFile(path+".pub", []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("-----BEGIN OPENSSH PRIVATE KEY-----\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := func(path string) *inventory.Options {
+		return inventory.New(web1, "web1", "bob", 22, map[string][]string{"identityfile": {path}, "identityagent": {"none"}})
+	}
+	if why := needsOpenSSH(t.Context(), options(named)); !strings.Contains(why, "security key") {
+		t.Errorf("got %q", why)
+	}
+	if why := needsOpenSSH(t.Context(), options(usual)); why != "" {
+		t.Errorf("got %q", why)
+	}
+	if path, _ := securityKey(t.Context(), options(usual)); path != usual {
+		t.Errorf("got %q", path)
 	}
 }

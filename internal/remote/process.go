@@ -188,6 +188,10 @@ func (p *Process) finish() {
 	p.exit.At = time.Now().UTC()
 }
 
+// lostTime is how long after its sessions a connection may take to say that it is
+// over.
+const lostTime = 100 * time.Millisecond
+
 // outcome is how the command itself ended.
 func (p *Process) outcome() job.Exit {
 	switch s := p.s; {
@@ -197,8 +201,10 @@ func (p *Process) outcome() job.Exit {
 		return exited(s.code)
 	default:
 		why := fmt.Sprintf("%s ended the session without saying how the command ended", p.host.name)
-		if closed(s.link.dead) {
+		select {
+		case <-s.link.dead:
 			why = fmt.Sprintf("the connection to %s was lost: %v", p.host.name, s.link.err)
+		case <-time.After(lostTime):
 		}
 		return p.lost(why)
 	}

@@ -57,6 +57,11 @@ func (h *host) session(ctx context.Context, u use, setup func(*session) error) (
 		case errors.As(err, &unopened) && stale < 2:
 			stale++ // the connection had died unnoticed; nothing was started
 			l.close(unopened.err)
+			select {
+			case <-l.dead: // or it would be taken again
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
 		default:
 			return nil, fmt.Errorf("start a session on %s: %w", h.name, l.gone(err))
 		}
