@@ -49,7 +49,7 @@ func (a *auth) hint(of advice) string {
 	case adviceSilent:
 		return fmt.Sprintf("Make a key known to the server (ssh-copy-id %s), or connect where the question can be answered.", a.hop.Name)
 	case adviceEngine:
-		return fmt.Sprintf("Use the OpenSSH engine for this host: the server wants %s.", about)
+		return fmt.Sprintf("Use the OpenSSH engine for this host (vmo hosts engine %s openssh): the server wants %s.", a.hop.Name, about)
 	case adviceAgent:
 		return fmt.Sprintf("Start an agent and load a key (ssh-add), or name one with IdentityFile; there is no agent: %s.", about)
 	default:
