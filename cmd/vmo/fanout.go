@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -34,6 +35,7 @@ func (c *cli) fanOut(e *engine.Engine, request engine.Launch) error {
 		all.Go(func() {
 			p := printer{discard: c.json, host: fmt.Sprintf("%-*s | ", width, visible(hostName(j))), lock: &lock}
 			var err error
+			e.Ready(context.Background(), j.ID) // a reader of a record that only waits would cost memory
 			ended[i], err = l.show(j.ID, p)
 			lock.Lock()
 			defer lock.Unlock()

@@ -285,7 +285,7 @@ func (r *Reader) Job() (job.Job, error) {
 // pieces of followPage or every followPace: a look at every single write would
 // take the processor from the command that is writing.
 const (
-	followPage = 1 << 20
+	followPage = 128 << 10
 	followPace = 4 * time.Millisecond
 )
 

@@ -19,10 +19,12 @@ type header struct {
 
 // Nothing that a login shell prints by itself before the header is kept, within
 // these bounds. Beyond them the host is not one that runs what it is told to: a
-// forced command, network gear.
+// forced command, network gear. A shell whose files take their time before they
+// print anything gets more of it.
 const (
-	headerNoise = 64 << 10
-	headerWait  = 10 * time.Second
+	headerNoise   = 64 << 10
+	headerWait    = 30 * time.Second // from the first output on
+	headerSilence = 60 * time.Second // while there is none
 )
 
 // headerFilter hands on what a command prints, without its header and without
@@ -31,6 +33,7 @@ const (
 // waits for.
 type headerFilter struct {
 	next    io.Writer
+	wait    time.Duration
 	mark    []byte
 	decided chan struct{} // closed when it is known whether there is a header
 	timer   *time.Timer
@@ -43,16 +46,16 @@ type headerFilter struct {
 	err    error
 }
 
-// newHeaderFilter waits for the header of a run for so long; zero means
-// headerWait.
+// newHeaderFilter waits for the header of a run for so long once there is output;
+// zero means headerWait.
 func newHeaderFilter(id job.ID, next io.Writer, wait time.Duration) *headerFilter {
 	if wait <= 0 {
 		wait = headerWait
 	}
-	f := &headerFilter{next: next, mark: []byte("\036vmo " + string(id) + " "), decided: make(chan struct{})}
+	f := &headerFilter{next: next, wait: wait, mark: []byte("\036vmo " + string(id) + " "), decided: make(chan struct{})}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.timer = time.AfterFunc(wait, f.end)
+	f.timer = time.AfterFunc(max(wait, headerSilence), f.end)
 	return f
 }
 
@@ -91,6 +94,9 @@ func (f *headerFilter) Write(b []byte) (int, error) {
 	}
 	if f.done {
 		return f.next.Write(b)
+	}
+	if len(f.held) == 0 && len(b) > 0 {
+		f.timer.Reset(f.wait)
 	}
 	f.held = append(f.held, b...)
 	if h, rest, ok := f.find(); ok {
