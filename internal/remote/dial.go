@@ -64,7 +64,7 @@ func (d *dialer) through(ctx context.Context, at place) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := h.link(ctx)
+	l, err := h.link(context.WithValue(ctx, journey{}, journey{d.step.hop.Host, d.step.hop.Of}))
 	var c *ConnectError
 	switch {
 	case errors.As(err, &c): // of the jump host itself; it is a hop of ours

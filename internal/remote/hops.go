@@ -22,6 +22,14 @@ type step struct {
 	hop     Hop
 }
 
+// journey is where a connection to a jump host is to lead, for the questions on
+// the way. It travels in the context, under its zero value: whoever wanted the
+// jump host first is whom its questions are about.
+type journey struct {
+	host string
+	hops int
+}
+
 // route resolves every machine on the way to a place, the place itself last. The
 // first of the jumps that a configuration names is reached as its own
 // configuration says, each other one through those before it, as ssh does it.
@@ -53,10 +61,14 @@ func (p *Pool) route(ctx context.Context, to place, t *trail) ([]step, error) {
 		}
 		at = *before
 	}
+	wanted := journey{to.String(), len(way)}
+	if j, ok := ctx.Value(journey{}).(journey); ok {
+		wanted = j
+	}
 	for i := range way {
 		s := &way[i]
 		s.hop = Hop{
-			Host: to.String(), Name: s.at.String(), User: s.options.User, Number: i + 1, Of: len(way),
+			Host: wanted.host, Name: s.at.String(), User: s.options.User, Number: i + 1, Of: wanted.hops,
 			Addr: net.JoinHostPort(s.options.HostName, strconv.Itoa(s.options.Port)),
 		}
 	}

@@ -83,7 +83,7 @@ func (h *host) acquire(ctx context.Context, u use) (*link, error) {
 		if u == forReader {
 			prompts = Prompts{}
 		}
-		f := h.join(prompts, u == forReader)
+		f := h.join(ctx, prompts, u == forReader)
 		h.mu.Unlock()
 		err := h.await(ctx, f)
 		switch {
@@ -201,12 +201,12 @@ type flight struct {
 }
 
 // join needs h.mu. It starts an attempt, or takes part in the one under way.
-func (h *host) join(prompts Prompts, silent bool) *flight {
+func (h *host) join(asker context.Context, prompts Prompts, silent bool) *flight {
 	if h.flight != nil {
 		h.flight.waiters++
 		return h.flight
 	}
-	ctx, cancel := context.WithCancelCause(h.pool.ctx)
+	ctx, cancel := context.WithCancelCause(context.WithValue(h.pool.ctx, journey{}, asker.Value(journey{})))
 	f := &flight{done: make(chan struct{}), silent: silent, waiters: 1, cancel: cancel}
 	h.flight = f
 	if len(h.links) == 0 && !silent {

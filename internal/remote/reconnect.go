@@ -80,7 +80,7 @@ func (h *host) keepTrying(again chan struct{}) {
 			h.mu.Unlock()
 			return
 		}
-		f := h.join(Prompts{}, true)
+		f := h.join(h.pool.ctx, Prompts{}, true)
 		h.mu.Unlock()
 		err := h.await(h.pool.ctx, f)
 		if c := (*ConnectError)(nil); errors.As(err, &c) && c.Status != StatusUnreachable {
