@@ -15,7 +15,6 @@ import (
 	"github.com/wailsapp/wails/v2/pkg/options/linux"
 
 	"vmorchestrator/app"
-	"vmorchestrator/internal/engine"
 )
 
 //go:embed all:frontend/dist
@@ -28,7 +27,7 @@ var icon []byte
 var version = "dev"
 
 func main() {
-	if code, asked := engine.Askpass(); asked {
+	if code, asked := app.Askpass(); asked {
 		os.Exit(code)
 	}
 	if err := run(); err != nil {

@@ -23,3 +23,7 @@ func (b *Prompts) Answer(id string, a engine.Answer) error {
 	}
 	return e.Answer(id, a)
 }
+
+// Askpass does what the program has to do that ssh started to ask something; see
+// [engine.Askpass]. The main function calls it before anything else.
+func Askpass() (code int, asked bool) { return engine.Askpass() }
