@@ -30,22 +30,7 @@ func there(t *testing.T, c remotetest.Config) (*App, *engine.Engine, *remotetest
 // shell say on the way.
 func stdout(t *testing.T, e *engine.Engine, id job.ID) string {
 	t.Helper()
-	r, err := e.Output(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	page, err := r.Page(0, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text []byte
-	for _, c := range page {
-		if c.Stream == job.Stdout {
-			text = append(text, c.Data...)
-		}
-	}
-	return string(text)
+	return output(t, e, id, job.Stdout)
 }
 
 func hostState(t *testing.T, a *App, name string) remote.State {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -161,7 +162,8 @@ func TestJobs_StartOnlyWhatIsOffered(t *testing.T) {
 	}
 }
 
-func output(t *testing.T, e *engine.Engine, id job.ID) string {
+// output is what a job has printed, on the given streams or on all.
+func output(t *testing.T, e *engine.Engine, id job.ID, streams ...job.Stream) string {
 	t.Helper()
 	r, err := e.Output(id)
 	if err != nil {
@@ -174,7 +176,9 @@ func output(t *testing.T, e *engine.Engine, id job.ID) string {
 	}
 	var text []byte
 	for _, c := range page {
-		text = append(text, c.Data...)
+		if len(streams) == 0 || slices.Contains(streams, c.Stream) {
+			text = append(text, c.Data...)
+		}
 	}
 	return string(text)
 }

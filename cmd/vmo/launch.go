@@ -156,12 +156,14 @@ func (p *place) find(ctx context.Context, e *engine.Engine, request engine.Launc
 
 // launch runs jobs, from their beginning to an exit code.
 func (c *cli) launch(e *engine.Engine, request engine.Launch) error {
-	hosts, err := e.SelectHosts(request.Hosts)
-	if len(request.Hosts) > 0 && err != nil {
-		return err
-	}
-	if len(hosts) > 1 {
-		return c.fanOut(e, request)
+	if len(request.Hosts) > 0 { // env:NAME is one word and may be many hosts
+		hosts, err := e.SelectHosts(request.Hosts)
+		if err != nil {
+			return err
+		}
+		if len(hosts) > 1 {
+			return c.fanOut(e, request)
+		}
 	}
 	typed := request.TTY && isTerminal(os.Stdin) && foreground(os.Stdin)
 	if !typed && request.Source == "" && request.Link == job.LinkLost && (!isTerminal(os.Stdin) || foreground(os.Stdin)) {

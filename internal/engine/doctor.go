@@ -61,7 +61,10 @@ func journalCheck(ctx context.Context, c Config) Check {
 func tool(ctx context.Context, name, flag string, optional bool) Check {
 	check := Check{Name: name, Optional: optional, Next: "Install " + name + "."}
 	var out bytes.Buffer
-	p, err := process.Start(process.Config{ID: job.NewID(), Argv: []string{name, flag}, Stdout: &out, Stderr: &out, Grace: 100 * time.Millisecond})
+	const limit = 5 * time.Second
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not answer within %v", limit))
+	defer cancel()
+	exit, err := runBriefly(ctx, process.Config{Argv: []string{name, flag}, Stdout: &out, Stderr: &out})
 	if err != nil {
 		var s *process.StartError
 		if errors.As(err, &s) {
@@ -70,10 +73,6 @@ func tool(ctx context.Context, name, flag string, optional bool) Check {
 		check.Found = err.Error()
 		return check
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	defer context.AfterFunc(ctx, p.Kill)()
-	exit := p.Wait()
 	check.Found, _, _ = strings.Cut(out.String(), "\n")
 	check.OK = exit.State == job.Succeeded
 	return check

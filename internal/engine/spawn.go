@@ -63,15 +63,26 @@ func exitError(exit job.Exit) error {
 // it ends, and everything it started.
 func ask(ctx context.Context, argv []string) (stdout, stderr []byte, err error) {
 	var out, errs limited
-	p, err := process.Start(process.Config{ID: job.NewID(), Argv: argv, Stdout: &out, Stderr: &errs, Grace: 100 * time.Millisecond, Drain: 500 * time.Millisecond})
+	exit, err := runBriefly(ctx, process.Config{Argv: argv, Stdout: &out, Stderr: &errs, Drain: 500 * time.Millisecond})
+	if err == nil {
+		err = exitError(exit)
+	}
+	return out.Bytes(), errs.Bytes(), err
+}
+
+// runBriefly runs a program that is no job to its end, or until the context ends:
+// then it is killed with everything it started, and the error is the context's
+// cause.
+func runBriefly(ctx context.Context, c process.Config) (job.Exit, error) {
+	c.ID, c.Grace = job.NewID(), 100*time.Millisecond
+	p, err := process.Start(c)
 	if err != nil {
-		return nil, nil, err
+		return job.Exit{}, err
 	}
 	stop := context.AfterFunc(ctx, p.Kill)
-	defer stop()
 	exit := p.Wait()
-	if ctx.Err() != nil {
-		return out.Bytes(), errs.Bytes(), context.Cause(ctx)
+	if !stop() {
+		return exit, context.Cause(ctx)
 	}
-	return out.Bytes(), errs.Bytes(), exitError(exit)
+	return exit, nil
 }

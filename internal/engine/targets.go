@@ -130,19 +130,12 @@ const makeLimit = 10 * time.Second
 // askMake runs make -p. The caller has made sure that the folder is trusted.
 func askMake(ctx context.Context, dir string) ([]target.Target, error) {
 	var out, complaints limited
-	p, err := process.Start(process.Config{
-		ID: job.NewID(), Argv: target.DatabaseArgv(dir), Env: target.DatabaseEnv(), Dir: dir,
-		Stdout: &out, Stderr: &complaints, Grace: 100 * time.Millisecond,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("ask make for its targets: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, makeLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, makeLimit, fmt.Errorf("it did not answer within %v", makeLimit))
 	defer cancel()
-	stop := context.AfterFunc(ctx, p.Kill)
-	p.Wait()
-	if !stop() {
-		return nil, fmt.Errorf("ask make for its targets: it did not answer within %v", makeLimit)
+	if _, err := runBriefly(ctx, process.Config{
+		Argv: target.DatabaseArgv(dir), Env: target.DatabaseEnv(), Dir: dir, Stdout: &out, Stderr: &complaints,
+	}); err != nil {
+		return nil, fmt.Errorf("ask make for its targets: %w", err)
 	}
 	found, err := target.ParseDatabase(out.Bytes())
 	if err != nil {
