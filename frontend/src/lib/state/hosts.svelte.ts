@@ -4,6 +4,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { AppError, type Backend, type Host, type HostDetail, type HostList, type Sources, type TargetList } from '../types';
 import { Persisted } from './persisted.svelte';
+import { again } from './again';
 import type { Problems } from './problems.svelte';
 
 const EMPTY: HostList = { hosts: [], problems: [], ssh_config: '', looked: [] };
@@ -26,8 +27,6 @@ export class Hosts {
   #sources = new SvelteMap<string, Asked<Sources>>();
   #targets = new SvelteMap<string, Asked<TargetList>>();
   #busy = new SvelteMap<string, boolean>(); // hosts that this window is connecting or disconnecting
-  #asking = false;
-  #again = false;
   #dirs = new Persisted<Record<string, string>>('host.dirs', {});
   #byName: Map<string, Host> = $derived(new Map(this.#list.hosts.map((host) => [host.name, host])));
 
@@ -70,23 +69,14 @@ export class Hosts {
     };
   }
 
-  /** Asks for the list; one question at a time, and once more if a change came meanwhile. */
-  async refresh(): Promise<void> {
-    if (this.#asking) {
-      this.#again = true;
-      return;
+  /** Asks for the list. */
+  readonly refresh = again(async () => {
+    const list = await this.#problems.guard('list the hosts', () => this.#backend.hosts.list());
+    if (list) {
+      this.#list = list;
+      this.#loaded = true;
     }
-    this.#asking = true;
-    do {
-      this.#again = false;
-      const list = await this.#problems.guard('list the hosts', () => this.#backend.hosts.list());
-      if (list) {
-        this.#list = list;
-        this.#loaded = true;
-      }
-    } while (this.#again);
-    this.#asking = false;
-  }
+  });
 
   select(name: string | null): void {
     this.#selected = name;

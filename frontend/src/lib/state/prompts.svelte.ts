@@ -2,6 +2,7 @@
    answered, or that its connection gave up, disappears with the next look. */
 
 import type { Answer, Backend, Prompt } from '../types';
+import { again } from './again';
 import type { Problems } from './problems.svelte';
 
 const RECHECK = 5000; // ms: a question nobody sees would hold its connection up until it times out
@@ -11,8 +12,6 @@ export class Prompts {
   #problems: Problems;
   #pending = $state.raw<Prompt[]>([]);
   #answered = new Set<string>();
-  #asking = false;
-  #again = false;
 
   constructor(backend: Backend, problems: Problems) {
     this.#backend = backend;
@@ -40,19 +39,10 @@ export class Prompts {
     };
   }
 
-  async refresh(): Promise<void> {
-    if (this.#asking) {
-      this.#again = true;
-      return;
-    }
-    this.#asking = true;
-    do {
-      this.#again = false;
-      const pending = await this.#problems.guard('ask what the connections want to know', () => this.#backend.prompts.pending());
-      if (pending) this.#take(pending.filter((prompt) => !this.#answered.has(prompt.id)));
-    } while (this.#again);
-    this.#asking = false;
-  }
+  readonly refresh = again(async () => {
+    const pending = await this.#problems.guard('ask what the connections want to know', () => this.#backend.prompts.pending());
+    if (pending) this.#take(pending.filter((prompt) => !this.#answered.has(prompt.id)));
+  });
 
   /** Questions that are there already stay the same objects, so that a dialog keeps what was typed into it. */
   #take(pending: Prompt[]): void {
