@@ -53,7 +53,7 @@ func TestOn_IsLikeHere(t *testing.T) {
 // all are.
 func TestOn_SeveralHosts(t *testing.T) {
 	t.Parallel()
-	h, s := fleet(t, "web1", "web2", "longer")
+	h, _ := fleet(t, "web1", "web2", "longer")
 	out := h.must("exec", "--on", "web1,web2,longer", "--", "sh", "-c", "echo one; printf two")
 	for _, line := range []string{"web1   | one\n", "web2   | one\n", "longer | one\n", "web1   | two\n", "longer | two\n"} {
 		if strings.Count(out, line) != 1 {
@@ -67,7 +67,6 @@ func TestOn_SeveralHosts(t *testing.T) {
 	if len(jobs) != 6 || jobs[0].Run != jobs[2].Run || jobs[0].Run == jobs[3].Run {
 		t.Errorf("the records are %+v", jobs)
 	}
-	_ = s
 }
 
 // Ensure targets of a host are listed and run there.

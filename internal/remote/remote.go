@@ -5,6 +5,14 @@
 //
 // If `ssh web1` works in the operator's terminal it works here; where it does not,
 // a [ConnectError] says at which hop, after which attempts, and what to do next.
+//
+// Host keys are checked before anything secret is sent, and a host that asks for
+// something is named with its question. A connection is never made again by
+// asking the operator unasked, and never after a refused log-in. Whether what a
+// command started is gone after a cancel is looked at, not assumed.
+//
+// Goroutines belong to the link, Process or attempt to connect that started them;
+// [Pool.Close] waits for all of them.
 package remote
 
 import (
