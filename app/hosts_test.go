@@ -89,6 +89,24 @@ func TestHosts_ConnectAndRun(t *testing.T) {
 	}
 }
 
+// Ensure an accepted host key is in the history as something that was done: it
+// says so, and nobody can run it.
+func TestHosts_AcceptedKeyIsNoCommand(t *testing.T) {
+	t.Parallel()
+	a, e, s := there(t, remotetest.Config{})
+	s.AddConfig("Host web1\n  StrictHostKeyChecking accept-new\n  UserKnownHostsFile " + filepath.Join(t.TempDir(), "known_hosts") + "\n")
+	if err := a.Hosts.Connect("web1"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := e.Jobs(t.Context(), "", 10)
+	if err != nil || len(all) != 1 || !all[0].Event || all[0].State != job.Succeeded || all[0].Host != "web1" {
+		t.Fatalf("the history is %+v, %v", all, err)
+	}
+	if j, err := a.Jobs.Again(string(all[0].ID), 80, 24); !errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), "no command") {
+		t.Errorf("run again: %+v, %v", j, err)
+	}
+}
+
 // Ensure the page can name only hosts that it was shown, and cannot choose many
 // of them by a word.
 func TestHosts_OnlyThoseOfTheList(t *testing.T) {

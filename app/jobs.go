@@ -141,6 +141,9 @@ func (b *Jobs) Again(id string, cols, rows uint16) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
+	if before.Event {
+		return Job{}, fmt.Errorf("run job %s again: %w: it tells what was done, and is no command", id, job.ErrInvalid)
+	}
 	spec := job.Spec{
 		Project: before.Project, Target: before.Target, Argv: before.Argv, Dir: before.Dir,
 		TTY: before.TTY, Size: job.Size{Cols: cols, Rows: rows}, Source: before.Source, Link: before.Link,

@@ -33,7 +33,7 @@ func TestWire_GoldenFiles(t *testing.T) {
 		ID: "01a20000-0000-7000-8000-000000000001", Run: "01a20000-0000-7000-8000-000000000002", Project: "web", Target: "deploy",
 		Argv: []string{"make", "deploy", "ENV=staging"}, Dir: "/srv/web", EnvNames: []string{"TOKEN"}, TTY: true,
 		Size: job.Size{Cols: 120, Rows: 40}, TimeoutMS: 60000, Operator: "ann@laptop", State: job.Failed, Cause: job.CauseExit,
-		Source: "docker:web", Link: job.LinkKeep, Detail: "exit code 7", ExitCode: &code, Survivors: []job.Survivor{{PID: 42, Command: "sleep 99", Why: "keeps the output open"}},
+		Source: "docker:web", Link: job.LinkKeep, Event: true, Detail: "exit code 7", ExitCode: &code, Survivors: []job.Survivor{{PID: 42, Command: "sleep 99", Why: "keeps the output open"}},
 		QueuedAt: at, StartedAt: &at, FinishedAt: &at, Bytes: 3, Chunks: 2, Lines: 1, Unrecorded: 5,
 	}
 	web1 := inventory.Host{

@@ -234,7 +234,9 @@ func (e *Engine) accepted(k remote.AcceptedKey) {
 	spec := job.Spec{Argv: []string{"accept-host-key", k.Hop.Name, k.Type, k.Fingerprint}}
 	run := job.NewRun(spec, k.Hop.Host)
 	err := func() error {
-		r, err := e.journal.Begin(run.Begin(k.Hop.Host, e.config.Operator, k.At))
+		what := run.Begin(k.Hop.Host, e.config.Operator, k.At)
+		what.Event = true
+		r, err := e.journal.Begin(what)
 		if err != nil {
 			return err
 		}

@@ -40,6 +40,7 @@ export namespace app {
 	    timeout_ms?: number;
 	    source?: string;
 	    link?: string;
+	    event?: boolean;
 	    operator: string;
 	    state: string;
 	    cause: string;
