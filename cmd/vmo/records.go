@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,105 +12,6 @@ import (
 	"vmorchestrator/internal/engine"
 	"vmorchestrator/internal/job"
 )
-
-func (c *cli) jobsCommand() *cobra.Command {
-	limit := 10
-	cmd := &cobra.Command{
-		Use: "jobs", Short: "List jobs, newest first", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 1 {
-				return fmt.Errorf("%w: --limit %d lists nothing", job.ErrInvalid, limit)
-			}
-			return c.with(cmd.Context(), func(e *engine.Engine) error {
-				jobs, err := e.Jobs(cmd.Context(), "", limit+1) // one more, to know how short an id may be
-				if err != nil {
-					return err
-				}
-				shown := jobs[:min(limit, len(jobs))]
-				if !c.json {
-					return printJobs(jobs, len(shown))
-				}
-				for _, j := range shown {
-					if err := printJSON(j); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		},
-	}
-	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "how many")
-	return cmd
-}
-
-func printJobs(jobs []job.Job, n int) error {
-	if n == 0 {
-		fmt.Fprintln(os.Stderr, "No jobs yet. Run something with: vmo exec -- echo hello")
-		return nil
-	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	elsewhere := slices.ContainsFunc(jobs[:n], func(j job.Job) bool { return j.Host != "" })
-	host := func(name string) string { // a column only for those who have hosts
-		if !elsewhere {
-			return ""
-		}
-		return visible(name) + "\t"
-	}
-	fmt.Fprintf(w, "\tID\t%sSTATE\tEXIT\tSTARTED\tTOOK\tOUTPUT\tWHAT\n", host("HOST"))
-	now := time.Now()
-	for i, j := range jobs[:n] {
-		exit, took, started := "-", "-", j.QueuedAt
-		switch {
-		case j.Signal != "":
-			exit = j.Signal
-		case j.ExitCode != nil:
-			exit = fmt.Sprint(*j.ExitCode)
-		}
-		if j.StartedAt != nil {
-			started, took = *j.StartedAt, length(j.Duration(now))
-		}
-		state := string(j.State)
-		if j.Stalled != "" {
-			state += " (waits: " + j.Stalled + ")"
-		}
-		fmt.Fprintf(w, "@%d\t%s\t%s%s\t%s\t%s\t%s\t%s\t%s\n", i+1, shortID(jobs, i), host(hostName(j)), visible(state), exit,
-			ago(started, now), took, size(j.Bytes), visible(what(j)))
-	}
-	return w.Flush()
-}
-
-// what is the job in a few words.
-func what(j job.Job) string {
-	text := strings.Join(j.Argv, " ")
-	if j.Source != "" {
-		text = "tail " + j.Source
-	}
-	if j.Project != "" {
-		text = j.Project + ": " + text
-	}
-	if r := []rune(text); len(r) > 60 {
-		text = string(r[:59]) + "…"
-	}
-	return text
-}
-
-// shortID is the shortest beginning of an id that means no other job. Ids sort
-// by time, so only its neighbours can share it.
-func shortID(jobs []job.Job, i int) string {
-	id, n := string(jobs[i].ID), 8
-	for _, k := range []int{i - 1, i + 1} {
-		if k < 0 || k >= len(jobs) {
-			continue
-		}
-		for n < len(id) && strings.HasPrefix(string(jobs[k].ID), id[:n]) {
-			n++
-		}
-	}
-	if n == 9 || n == 14 || n == 19 || n == 24 { // not to end in a dash
-		n++
-	}
-	return id[:min(n, len(id))]
-}
 
 // reading is a command about one recorded job.
 func (c *cli) reading(use, short string, do func(ctx context.Context, e *engine.Engine, j job.Job) error) *cobra.Command {

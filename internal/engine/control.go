@@ -163,12 +163,6 @@ func (e *Engine) Find(ctx context.Context, name string) (job.Job, error) {
 	return e.journal.Find(ctx, name)
 }
 
-// Jobs lists jobs, newest first, from the one before which to start; empty means
-// the newest.
-func (e *Engine) Jobs(ctx context.Context, before job.ID, limit int) ([]job.Job, error) {
-	return e.journal.Jobs(ctx, before, limit)
-}
-
 // Alive lists the jobs of all processes that have not ended.
 func (e *Engine) Alive(ctx context.Context) ([]job.Job, error) { return e.journal.Alive(ctx) }
 

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -25,15 +24,32 @@ type catalogue struct {
 	db *sql.DB
 }
 
-const catalogueName = "catalogue-1.db"
+const catalogueName = "catalogue-2.db"
 
+// The numbers of the rows are in the order of the ids, so of time. What is
+// searched is kept apart from what is shown: a count over a long history reads
+// only the small table.
 const catalogueTables = `
 CREATE TABLE IF NOT EXISTS job (
-	id    TEXT PRIMARY KEY,     -- UUIDv7: the order of ids is the order of time
-	state TEXT NOT NULL,
-	body  TEXT NOT NULL         -- the job as JSON
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS job_alive ON job (id) WHERE state IN ('pending', 'running');
+	n        INTEGER PRIMARY KEY, -- see place
+	id       TEXT NOT NULL UNIQUE,
+	host     TEXT NOT NULL,
+	target   TEXT NOT NULL,
+	project  TEXT NOT NULL,
+	operator TEXT NOT NULL,
+	state    TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS job_alive ON job (n) WHERE state IN ('pending', 'running');
+CREATE INDEX IF NOT EXISTS job_state ON job (state);
+CREATE INDEX IF NOT EXISTS job_host ON job (host, state);
+CREATE INDEX IF NOT EXISTS job_target ON job (target, state);
+CREATE INDEX IF NOT EXISTS job_project ON job (project, state);
+CREATE INDEX IF NOT EXISTS job_operator ON job (operator, state);
+CREATE TABLE IF NOT EXISTS body (
+	n    INTEGER PRIMARY KEY,
+	json TEXT NOT NULL -- the job
+);
+CREATE VIRTUAL TABLE IF NOT EXISTS job_text USING fts5 (text, tokenize = 'trigram');
 `
 
 // openCatalogue opens the catalogue and makes it if there is none.
@@ -95,36 +111,6 @@ func (c *catalogue) setComplete(ctx context.Context) error {
 
 func (c *catalogue) close() error { return c.db.Close() }
 
-// put writes jobs. One that has ended stays so: who read it before its end may
-// write it later.
-func (c *catalogue) put(jobs ...job.Job) error {
-	tx, err := c.db.Begin()
-	if err != nil {
-		return fmt.Errorf("write the catalogue: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
-	stmt, err := tx.Prepare(`INSERT INTO job (id, state, body) VALUES (?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body
-		WHERE job.state IN ('pending', 'running') OR excluded.state NOT IN ('pending', 'running')`)
-	if err != nil {
-		return fmt.Errorf("write the catalogue: %w", err)
-	}
-	defer stmt.Close()
-	for _, j := range jobs {
-		body, err := json.Marshal(j)
-		if err != nil {
-			return fmt.Errorf("write the catalogue: %w", err)
-		}
-		if _, err := stmt.Exec(string(j.ID), string(j.State), string(body)); err != nil {
-			return fmt.Errorf("write the catalogue: %w", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("write the catalogue: %w", err)
-	}
-	return nil
-}
-
 // forget drops ended jobs whose segment is gone.
 func (c *catalogue) forget(ctx context.Context, exists func(job.ID) bool) error {
 	rows, err := c.db.QueryContext(ctx, `SELECT id FROM job WHERE state NOT IN ('pending', 'running')`)
@@ -132,72 +118,20 @@ func (c *catalogue) forget(ctx context.Context, exists func(job.ID) bool) error 
 		return fmt.Errorf("read the catalogue: %w", err)
 	}
 	defer rows.Close()
-	var gone []string
+	var gone []job.ID
 	for rows.Next() {
-		var id string
+		var id job.ID
 		if err := rows.Scan(&id); err != nil {
 			return fmt.Errorf("read the catalogue: %w", err)
 		}
-		if !exists(job.ID(id)) {
+		if !exists(id) {
 			gone = append(gone, id)
 		}
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("read the catalogue: %w", err)
 	}
-	for _, id := range gone {
-		if _, err := c.db.ExecContext(ctx, `DELETE FROM job WHERE id = ?`, id); err != nil {
-			return fmt.Errorf("write the catalogue: %w", err)
-		}
-	}
-	return nil
-}
-
-// list returns up to limit jobs that are older than before, newest first.
-func (c *catalogue) list(ctx context.Context, before job.ID, limit int) ([]job.Job, error) {
-	if before == "" {
-		before = "~" // sorts behind every id
-	}
-	return c.query(ctx, `SELECT body FROM job WHERE id < ? ORDER BY id DESC LIMIT ?`, string(before), limit)
-}
-
-// alive returns the jobs that have not ended, as far as the catalogue knows.
-func (c *catalogue) alive(ctx context.Context) ([]job.Job, error) {
-	return c.query(ctx, `SELECT body FROM job WHERE state IN ('pending', 'running') ORDER BY id`)
-}
-
-// prefix returns up to two jobs whose id begins so.
-func (c *catalogue) prefix(ctx context.Context, p string) ([]job.Job, error) {
-	return c.query(ctx, `SELECT body FROM job WHERE id >= ? AND id < ? ORDER BY id LIMIT 2`, p, p+"~")
-}
-
-// nth returns the n-th newest job, from 1, as a slice of one or none.
-func (c *catalogue) nth(ctx context.Context, n int) ([]job.Job, error) {
-	return c.query(ctx, `SELECT body FROM job ORDER BY id DESC LIMIT 1 OFFSET ?`, n-1)
-}
-
-func (c *catalogue) query(ctx context.Context, query string, args ...any) ([]job.Job, error) {
-	rows, err := c.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read the catalogue: %w", err)
-	}
-	defer rows.Close()
-	var jobs []job.Job
-	for rows.Next() {
-		var body []byte
-		if err := rows.Scan(&body); err != nil {
-			return nil, fmt.Errorf("read the catalogue: %w", err)
-		}
-		var j job.Job
-		if err := json.Unmarshal(body, &j); err != nil {
-			return nil, fmt.Errorf("read the catalogue: %w", err)
-		}
-		jobs = append(jobs, j)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read the catalogue: %w", err)
-	}
-	return jobs, nil
+	return c.remove(ctx, gone...)
 }
 
 // version changes whenever another process has changed the catalogue. It must

@@ -134,15 +134,31 @@ func (j *Journal) openSegment(id job.ID) (*os.File, error) {
 		"List the jobs that are there with: vmo jobs")
 }
 
-// Jobs returns up to limit jobs that are older than before, newest first;
-// without before, from the newest.
-func (j *Journal) Jobs(ctx context.Context, before job.ID, limit int) ([]job.Job, error) {
-	jobs, err := j.cat.list(ctx, before, limit)
+// Jobs returns up to limit jobs that the filter means and that are older than
+// before, newest first; without before, from the newest. A job whose state has
+// just changed may still be listed under the one before.
+func (j *Journal) Jobs(ctx context.Context, f Filter, before job.ID, limit int) ([]job.Job, error) {
+	jobs, err := j.cat.list(ctx, f, before, limit)
 	for i := range jobs {
 		j.overlay(&jobs[i])
 	}
 	return jobs, err
 }
+
+// Counts is how many jobs there are in each state; states that none is in are
+// left out.
+type Counts map[job.State]int
+
+// All is how many jobs there are.
+func (c Counts) All() (n int) {
+	for _, k := range c {
+		n += k
+	}
+	return n
+}
+
+// Count returns how many jobs the filter means.
+func (j *Journal) Count(ctx context.Context, f Filter) (Counts, error) { return j.cat.count(ctx, f) }
 
 // Alive returns the jobs of all processes that have not ended.
 func (j *Journal) Alive(ctx context.Context) ([]job.Job, error) {
@@ -210,4 +226,17 @@ func (j *Journal) Find(ctx context.Context, name string) (job.Job, error) {
 	}
 	j.overlay(&jobs[0])
 	return jobs[0], nil
+}
+
+// Short returns a beginning of the id that means no other job now.
+func (j *Journal) Short(ctx context.Context, id job.ID) (string, error) {
+	before, behind, err := j.cat.neighbours(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	n := min(8, len(id))
+	for n < len(id) && (strings.HasPrefix(before, string(id[:n])) || strings.HasPrefix(behind, string(id[:n])) || id[n-1] == '-') {
+		n++
+	}
+	return string(id[:n]), nil
 }

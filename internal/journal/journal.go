@@ -7,7 +7,7 @@
 //	journal.json      its identity and format
 //	open/ID.seg       one append-only segment for each job that has not ended
 //	jobs/Y/M/D/ID.seg the sealed segments of those that have
-//	catalogue-1.db    a list of jobs in SQLite, a cache made from the segments
+//	catalogue-2.db    a list of jobs in SQLite, a cache made from the segments
 //	requests/         what other processes ask of the owner of a job
 //	ballast           space given up when the disk is full, see stall.go
 //
@@ -227,7 +227,7 @@ func (j *Journal) openCatalogue(ctx context.Context) error {
 	}
 	cat, err := openCatalogue(path)
 	if err == nil {
-		if _, err = cat.list(ctx, "", 1); err != nil {
+		if _, err = cat.list(ctx, Filter{}, "", 1); err != nil {
 			err = errors.Join(err, cat.close())
 		}
 	}
@@ -267,7 +267,7 @@ func (j *Journal) scratchCatalogue(ctx context.Context, path string, missing boo
 	j.scratch = scratch
 	if !missing && !j.stale() {
 		if j.cat, err = openCatalogueCopy(path, scratch); err == nil {
-			if _, err = j.cat.list(ctx, "", 1); err == nil && j.cat.complete(ctx) {
+			if _, err = j.cat.list(ctx, Filter{}, "", 1); err == nil && j.cat.complete(ctx) {
 				return nil
 			}
 			if err := j.cat.close(); err != nil {

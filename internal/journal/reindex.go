@@ -82,7 +82,18 @@ func (j *Journal) Reindex(ctx context.Context) (out Indexed, failed error) {
 	if err := errors.Join(flush(), ctx.Err(), j.cat.forget(ctx, j.exists)); err != nil {
 		return out, fmt.Errorf("make the list of jobs anew: %w", err)
 	}
+	if j.scratch == "" {
+		removeOld(j.dir)
+	}
 	return out, j.cat.setComplete(ctx)
+}
+
+// removeOld removes the lists of older versions. They miss what was recorded
+// since; an older program makes its own anew.
+func removeOld(dir string) {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		_ = os.Remove(filepath.Join(dir, "catalogue-1.db"+suffix)) // it only takes space
+	}
 }
 
 // exists reports whether there may be a segment of a job, readable or not.

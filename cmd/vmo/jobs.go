@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
+)
+
+func (c *cli) jobsCommand() *cobra.Command {
+	var which filterFlags
+	var before string
+	var count bool
+	limit := 10
+	cmd := &cobra.Command{
+		Use: "jobs", Short: "List jobs, newest first", Args: cobra.NoArgs,
+		Long: `List jobs, newest first: all, or those that the filters mean. Several values of
+one filter, separated by commas, widen it; several filters narrow it.`,
+		Example: "  vmo jobs --host web1,web2 --state failed --since 2h\n  vmo jobs --text 'deploy staging' --count",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return fmt.Errorf("%w: --limit %d lists nothing", job.ErrInvalid, limit)
+			}
+			f, err := which.filter()
+			if err != nil {
+				return err
+			}
+			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				if count {
+					return c.countJobs(cmd.Context(), e, f)
+				}
+				return c.listJobs(cmd.Context(), e, f, before, limit)
+			})
+		},
+	}
+	which.add(cmd)
+	cmd.Flags().StringVar(&which.f.Text, "text", "", "only those with this in their command, target, project, log or host")
+	cmd.Flags().StringVar(&before, "before", "", "only those older than this job: the next page")
+	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "how many")
+	cmd.Flags().BoolVar(&count, "count", false, "only how many there are in each state")
+	return cmd
+}
+
+func (c *cli) listJobs(ctx context.Context, e *engine.Engine, f engine.Filter, before string, limit int) error {
+	var last job.ID
+	if before != "" {
+		j, err := e.Find(ctx, before)
+		if err != nil {
+			return fmt.Errorf("--before: %w", err)
+		}
+		last = j.ID
+	}
+	jobs, err := e.Jobs(ctx, f, last, limit+1) // one more, to know whether there are
+	if err != nil {
+		return err
+	}
+	shown := jobs[:min(limit, len(jobs))]
+	if c.json {
+		for _, j := range shown {
+			if err := printJSON(j); err != nil {
+				return err
+			}
+		}
+	} else if err := printJobs(ctx, e, shown, last == "" && f.All()); err != nil {
+		return err
+	}
+	if len(jobs) > limit {
+		fmt.Fprintln(os.Stderr, "There are more: --before "+string(shown[limit-1].ID))
+	}
+	return nil
+}
+
+func (c *cli) countJobs(ctx context.Context, e *engine.Engine, f engine.Filter) error {
+	counts, err := e.Count(ctx, f)
+	if err != nil || c.json {
+		if err == nil {
+			err = printJSON(counts)
+		}
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, s := range job.States {
+		if counts[s] > 0 {
+			fmt.Fprintf(w, "%d\t %s\n", counts[s], s)
+		}
+	}
+	fmt.Fprintf(w, "%d\t in all\n", counts.All())
+	return w.Flush()
+}
+
+// printJobs prints a table. Jobs of the unfiltered list from its beginning have
+// their number in it.
+func printJobs(ctx context.Context, e *engine.Engine, jobs []job.Job, numbered bool) error {
+	if len(jobs) == 0 {
+		if numbered {
+			fmt.Fprintln(os.Stderr, "No jobs yet. Run something with: vmo exec -- echo hello")
+		} else {
+			fmt.Fprintln(os.Stderr, "No such jobs.")
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	elsewhere := slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Host != "" })
+	column := func(wanted bool, text string) string { // host: a column only for those who have hosts
+		if !wanted {
+			return ""
+		}
+		return text + "\t"
+	}
+	fmt.Fprintf(w, "%sID\t%sSTATE\tEXIT\tSTARTED\tTOOK\tOUTPUT\tWHAT\n", column(numbered, ""), column(elsewhere, "HOST"))
+	now := time.Now()
+	for i, j := range jobs {
+		id, err := e.Short(ctx, j.ID)
+		if err != nil {
+			return err
+		}
+		exit, took, started := "-", "-", j.QueuedAt
+		switch {
+		case j.Signal != "":
+			exit = j.Signal
+		case j.ExitCode != nil:
+			exit = fmt.Sprint(*j.ExitCode)
+		}
+		if j.StartedAt != nil {
+			started, took = *j.StartedAt, length(j.Duration(now))
+		}
+		state := string(j.State)
+		if j.Stalled != "" {
+			state += " (waits: " + j.Stalled + ")"
+		}
+		fmt.Fprintf(w, "%s%s\t%s%s\t%s\t%s\t%s\t%s\t%s\n", column(numbered, fmt.Sprintf("@%d", i+1)), id, column(elsewhere, visible(hostName(j))),
+			visible(state), exit, ago(started, now), took, size(j.Bytes), visible(what(j)))
+	}
+	return w.Flush()
+}
+
+// what is the job in a few words.
+func what(j job.Job) string {
+	text := strings.Join(j.Argv, " ")
+	if j.Source != "" {
+		text = "tail " + j.Source
+	}
+	if j.Project != "" {
+		text = j.Project + ": " + text
+	}
+	if r := []rune(text); len(r) > 60 {
+		text = string(r[:59]) + "…"
+	}
+	return text
+}

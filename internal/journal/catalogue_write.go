@@ -1,0 +1,130 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"vmorchestrator/internal/job"
+)
+
+// put writes jobs. One that has ended stays so: who read it before its end may
+// write it later.
+func (c *catalogue) put(jobs ...job.Job) error {
+	err := c.change(context.Background(), func(tx *sql.Tx) error {
+		for _, j := range jobs {
+			if err := putJob(tx, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the catalogue: %w", err)
+	}
+	return nil
+}
+
+func putJob(tx *sql.Tx, j job.Job) error {
+	body, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	var n int64
+	var state job.State
+	switch err := tx.QueryRow(`SELECT n, state FROM job WHERE id = ?`, string(j.ID)).Scan(&n, &state); {
+	case errors.Is(err, sql.ErrNoRows):
+		return insertJob(tx, j, body)
+	case err != nil:
+		return err
+	case state.Final() && !j.State.Final():
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE job SET state = ? WHERE n = ? AND state <> ?1`, string(j.State), n); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`UPDATE body SET json = ? WHERE n = ?`, string(body), n)
+	return err
+}
+
+func insertJob(tx *sql.Tx, j job.Job, body []byte) error {
+	n := place(j.ID)
+	for { // two jobs of the same instant and almost the same chance: either may come first
+		var taken int
+		err := tx.QueryRow(`SELECT 1 FROM job WHERE n = ?`, n).Scan(&taken)
+		if errors.Is(err, sql.ErrNoRows) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	if _, err := tx.Exec(`INSERT INTO job (n, id, host, target, project, operator, state) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		n, string(j.ID), j.Host, j.Target, j.Project, j.Operator, string(j.State)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`INSERT INTO body (n, json) VALUES (?, ?)`, n, string(body)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`INSERT INTO job_text (rowid, text) VALUES (?, ?)`, n, searched(j))
+	return err
+}
+
+// searched is the text of a job that Filter.Text is looked for in.
+func searched(j job.Job) string {
+	return strings.Join([]string{j.Host, j.Project, j.Target, j.Source, strings.Join(j.Argv, " ")}, "\n")
+}
+
+// place is the number of a job's row: what its id says about time, and as much
+// of the rest as there is room for. The order is that of the ids.
+func place(id job.ID) int64 {
+	u, err := uuid.Parse(string(id))
+	if err != nil {
+		return 0
+	}
+	// 48 bits of milliseconds, 4 of version, 12 of fractions or chance, 2 of
+	// variant, then chance.
+	high := binary.BigEndian.Uint64(u[:])
+	return int64(high>>16<<15 | high&0xfff<<3 | uint64(u[8]>>3&7))
+}
+
+// remove drops jobs from the list.
+func (c *catalogue) remove(ctx context.Context, ids ...job.ID) error {
+	err := c.change(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			for _, statement := range []string{
+				`DELETE FROM job_text WHERE rowid = (SELECT n FROM job WHERE id = ?)`,
+				`DELETE FROM body WHERE n = (SELECT n FROM job WHERE id = ?)`,
+				`DELETE FROM job WHERE id = ?`,
+			} {
+				if _, err := tx.ExecContext(ctx, statement, string(id)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the catalogue: %w", err)
+	}
+	return nil
+}
+
+func (c *catalogue) change(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
