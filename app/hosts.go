@@ -49,6 +49,24 @@ func (b *Hosts) Disconnect(name string) error {
 	return e.DisconnectHost(name)
 }
 
+// Engine is with what a host is to be reached: "auto", "built-in" or "openssh".
+func (b *Hosts) Engine(name string) (string, error) {
+	e, _, err := b.listed(name)
+	if err != nil {
+		return "", err
+	}
+	return e.HostEngine(name)
+}
+
+// SetEngine chooses with what a host is reached from the next connection on.
+func (b *Hosts) SetEngine(name, chosen string) error {
+	e, _, err := b.listed(name)
+	if err != nil {
+		return err
+	}
+	return e.SetHostEngine(b.shell.ctx, name, chosen)
+}
+
 // Sources looks for the logs that a host really has.
 func (b *Hosts) Sources(name string) (engine.Sources, error) {
 	e, _, err := b.listed(name)

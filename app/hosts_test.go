@@ -64,6 +64,17 @@ func TestHosts_ConnectAndRun(t *testing.T) {
 	if err != nil || d.Resolved == "" || len(d.Options) == 0 {
 		t.Errorf("Detail: %+v, %v", d, err)
 	}
+	for _, chosen := range []string{engine.EngineOpenSSH, engine.EngineAuto} {
+		if err := a.Hosts.SetEngine("web1", chosen); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := a.Hosts.Engine("web1"); err != nil || got != chosen {
+			t.Errorf("Engine: %q, %v, want %q", got, err, chosen)
+		}
+	}
+	if err := a.Hosts.SetEngine("web1", "telnet"); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("an engine that is none: %v", err)
+	}
 	dir := t.TempDir()
 	jobs, err := a.Jobs.Exec(ExecRequest{Hosts: []string{"web1", "web2"}, Line: `pwd | tr a-z A-Z; echo "$0 it's"`, Dir: dir, Mode: engine.ModeStream})
 	if err != nil || len(jobs) != 2 {
@@ -119,7 +130,7 @@ func TestHosts_OnlyThoseOfTheList(t *testing.T) {
 		if name == "" {
 			continue // this machine
 		}
-		for what, err := range map[string]error{"Connect": a.Hosts.Connect(name), "Disconnect": a.Hosts.Disconnect(name)} {
+		for what, err := range map[string]error{"Connect": a.Hosts.Connect(name), "Disconnect": a.Hosts.Disconnect(name), "SetEngine": a.Hosts.SetEngine(name, engine.EngineAuto)} {
 			if !errors.Is(err, job.ErrNotFound) {
 				t.Errorf("%s %q: %v", what, name, err)
 			}

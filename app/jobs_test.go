@@ -43,7 +43,7 @@ func TestWire_GoldenFiles(t *testing.T) {
 	}
 	state := remote.State{
 		Destination: web1.Destination, Status: remote.StatusLost, Since: at, LatencyMS: 12.5, Attempt: 3, Next: at, Error: "no answer", Hint: "It is tried again.",
-		Steps: []remote.Step{{Hop: "web1", What: "tcp", Detail: "10.0.0.1:22", OK: true}}, Hops: []string{"deploy@10.0.0.1:22"}, Engine: "built-in",
+		Steps: []remote.Step{{Hop: "web1", What: "tcp", Detail: "10.0.0.1:22", OK: true}}, Way: []remote.Waypoint{{Name: "bastion", Addr: "ann@bastion:22", Came: remote.CameThrough, Banner: "Authorised users only.\n"}, {Name: "web1", Addr: "deploy@10.0.0.1:22", Came: remote.CameToStop}}, Engine: "built-in",
 		Connections: 1, Sessions: 2, MaxSessions: 10, Server: "SSH-2.0-OpenSSH_9.2", HostKey: "ssh-ed25519 SHA256:x", Kex: "curve25519-sha256", Cipher: "aes128-gcm@openssh.com", MAC: "implicit",
 	}
 	hop := remote.Hop{Host: "web1", Name: "bastion", User: "ann", Addr: "bastion:22", Number: 1, Of: 2}

@@ -210,3 +210,32 @@ for (const scheme of ['light', 'dark'] as const) {
     await axe(page);
   });
 }
+
+test('the way shows each hop with its state, what its server says, and who connects', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web1');
+  const stops = page.getByTestId('way-stop');
+  await expect(stops).toHaveText([/bastion\s*8 ms/, /web1\s*12 ms/]);
+  await expect(page.getByTestId('banner')).toContainText('bastion says Example Ltd. Authorised users only.');
+  await page.getByTestId('banner').getByText('bastion says').click();
+  await expect(page.getByTestId('banner').locator('pre')).toContainText('⟨202E⟩Questions');
+  await page.getByTestId('engine-select').selectOption('openssh');
+  await expect(page.getByTestId('host-way')).toContainText('built-in until it is disconnected');
+  await page.getByTestId('way-stop').getByRole('button', { name: 'bastion' }).click();
+  await expect(host(page)).toHaveAttribute('data-host', 'bastion');
+  await choose(page, 'web1');
+  await expect(page.getByTestId('engine-select')).toHaveValue('openssh');
+  await choose(page, 'stage1');
+  await expect(stops).toHaveText([/gate.staging/, /stage1/]);
+  await expect(stops.first()).toHaveAttribute('title', /ada@198.51.100.7:22 – unreachable/);
+  await expect(stops.last()).toHaveAttribute('title', /not tried/);
+});
+
+test('before the first connection the way is asked of ssh, not guessed', async ({ page }) => {
+  await open(page);
+  await choose(page, 'web2');
+  await expect(page.getByTestId('way-stop')).toHaveCount(0);
+  await page.getByTestId('ask-way').click();
+  await expect(page.getByTestId('way-stop')).toHaveText([/bastion/, /web2/]);
+  await expect(host(page)).toHaveAttribute('data-status', 'unknown');
+});

@@ -29,10 +29,8 @@ func (h *host) connect(ctx context.Context, prompts Prompts) (*link, *trail, err
 	if err != nil {
 		return nil, t, err
 	}
+	t.setOut(way)
 	d := &dialer{host: h, pool: h.pool, trail: t, way: way, step: way[len(way)-1], prompts: prompts}
-	for _, s := range way {
-		d.hops = append(d.hops, s.options.User+"@"+s.hop.Addr)
-	}
 	if err := d.choose(ctx, way); err != nil {
 		return nil, t, err
 	}
@@ -68,7 +66,7 @@ func (d *dialer) through(ctx context.Context, at place) (*link, error) {
 	var c *ConnectError
 	switch {
 	case errors.As(err, &c): // of the jump host itself; it is a hop of ours
-		d.trail.append(c.Steps)
+		d.trail.through(State{Steps: c.Steps, Way: h.snapshot().Way})
 		hop := c.Hop
 		if hop == c.Host {
 			hop = at.String()
@@ -77,7 +75,7 @@ func (d *dialer) through(ctx context.Context, at place) (*link, error) {
 	case err != nil:
 		return nil, err
 	}
-	d.trail.append(h.snapshot().Steps)
+	d.trail.through(h.snapshot())
 	return l, nil
 }
 
@@ -89,7 +87,6 @@ type dialer struct {
 	way     []step
 	step    step // the last one of the way
 	prompts Prompts
-	hops    []string
 	via     *link // the connection to the jump host
 	asked   bool  // the operator was asked something
 	ssh     opensshReason
@@ -272,7 +269,7 @@ func (d *dialer) shake(ctx context.Context, conn *watched, watch *watchdog, perm
 			return nil, &authFailure{explained}
 		}
 	}
-	l := &link{host: d.host, conn: conn, options: o, hops: d.hops, asked: d.asked, dead: make(chan struct{})}
+	l := &link{host: d.host, conn: conn, options: o, asked: d.asked, dead: make(chan struct{})}
 	l.alive = keepalive{every: seconds(o.Get("ServerAliveInterval"), 15*time.Second), count: max(1, number(o.Get("ServerAliveCountMax"), 3)), now: make(chan struct{}, 1)}
 	if d.via != nil {
 		via := d.via
@@ -295,6 +292,7 @@ func (d *dialer) banner(prompts Prompts) ssh.BannerCallback {
 		if left -= len(text); left < 0 {
 			return errors.New("the server says too much before it lets anybody in")
 		}
+		d.trail.said(d.step.hop.Name, text)
 		if prompts.Banner != nil && text != "" {
 			prompts.Banner(d.step.hop, text)
 		}

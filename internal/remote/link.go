@@ -21,7 +21,6 @@ type link struct {
 	client  *ssh.Client
 	conn    *watched
 	options *inventory.Options
-	hops    []string
 	asked   bool // the operator answered a question for it
 	alive   keepalive
 	agent   *agentForwarder // nil: none

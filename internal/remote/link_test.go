@@ -202,8 +202,8 @@ func TestProxyJump(t *testing.T) {
 	if err != nil || code != 0 || strings.TrimSpace(string(out)) != strconv.Itoa(inner.Port) {
 		t.Errorf("got %q, %d, %v", out, code, err)
 	}
-	if hops := p.State(d).Hops; len(hops) != 2 || !strings.HasSuffix(hops[0], strconv.Itoa(outer.Port)) {
-		t.Errorf("got hops %q", hops)
+	if way := p.State(d).Way; len(way) != 2 || !strings.HasSuffix(way[0].Addr, strconv.Itoa(outer.Port)) {
+		t.Errorf("got the way %+v", way)
 	}
 	if n := strings.Count(outer.Log(), "Accepted publickey"); n != 1 {
 		t.Errorf("logged in %d times at the jump host", n)

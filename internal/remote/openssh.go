@@ -232,7 +232,7 @@ func (d *dialer) openssh(ctx context.Context, permit permit) (*link, error) {
 	d.trail.append(m.said.steps(hop.Name))
 	m.tellAccepted()
 	// Without a keepalive of ours: the request can kill a master. It has its own.
-	return &link{host: d.host, conn: conn, client: ssh.NewClient(c, chans, reqs), options: o, hops: d.hops, asked: m.hasAsked(), dead: make(chan struct{})}, nil
+	return &link{host: d.host, conn: conn, client: ssh.NewClient(c, chans, reqs), options: o, asked: m.hasAsked(), dead: make(chan struct{})}, nil
 }
 
 // opensshArgv is the command line of a master whose socket is at path.

@@ -303,7 +303,7 @@ func TestOpenSSH_GoesThroughJumpHosts(t *testing.T) {
 	if err != nil || string(out) != "there\n" {
 		t.Fatalf("got %q, %v", out, err)
 	}
-	if st := p.State(web1); st.Engine != EngineOpenSSH || len(st.Hops) != 2 || !strings.Contains(ladder(st.Steps), "bastion: chosen for it") {
+	if st := p.State(web1); st.Engine != EngineOpenSSH || len(st.Way) != 2 || !strings.Contains(ladder(st.Steps), "bastion: chosen for it") {
 		t.Errorf("got %+v", st)
 	}
 	if !slices.Equal(hops, []string{"bastion", "web1"}) {

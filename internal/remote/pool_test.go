@@ -58,7 +58,7 @@ func TestPool_ManyCommandsShareOneConnection(t *testing.T) {
 		t.Errorf("logged in %d times", n)
 	}
 	state := p.State(web1)
-	if state.Status != StatusConnected || state.Connections != 1 || state.Cipher == "" || state.HostKey == "" || !strings.HasPrefix(state.Server, "SSH-2.0-OpenSSH") || len(state.Hops) != 1 || len(state.Steps) < 3 {
+	if state.Status != StatusConnected || state.Connections != 1 || state.Cipher == "" || state.HostKey == "" || !strings.HasPrefix(state.Server, "SSH-2.0-OpenSSH") || len(state.Way) != 1 || len(state.Steps) < 3 {
 		t.Errorf("got %+v", state)
 	}
 }

@@ -115,7 +115,7 @@ type State struct {
 	Error       string                `json:"error"`                  // why there is no connection, in one line
 	Hint        string                `json:"hint"`                   // what to do about it
 	Steps       []Step                `json:"steps"`                  // how far the last attempt came
-	Hops        []string              `json:"hops"`                   // on the way, the host itself last, as user@host:port
+	Way         []Waypoint            `json:"way"`                    // the machines on the way as the last attempt found them, the host itself last
 	Engine      string                `json:"engine"`                 // "built-in" or "openssh"
 	Connections int                   `json:"connections"`
 	Sessions    int                   `json:"sessions"`     // open on all of them
@@ -126,6 +126,24 @@ type State struct {
 	Cipher      string                `json:"cipher"`
 	MAC         string                `json:"mac"`
 }
+
+// Waypoint is one machine on the way to a host.
+type Waypoint struct {
+	Name   string `json:"name"`   // as the operator knows it
+	Addr   string `json:"addr"`   // user@host:port
+	Came   Came   `json:"came"`   // how far the last attempt came with it
+	Banner string `json:"banner"` // what its server said before anybody logged in; hostile text
+}
+
+// Came is how far an attempt to connect came with a machine on the way.
+type Came string
+
+// The cases.
+const (
+	CameNowhere Came = ""        // it was not tried, or nobody can tell
+	CameThrough Came = "through" // it let us in
+	CameToStop  Came = "stopped" // the attempt ended there
+)
 
 // Step is one thing that was tried on the way to a connection, in order.
 type Step struct {

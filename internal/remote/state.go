@@ -37,7 +37,7 @@ func (h *host) arrived(l *link, t *trail) {
 	}
 	h.state = State{
 		Destination: h.at.Destination, Status: StatusConnected, Since: since, Engine: "built-in",
-		LatencyMS: h.state.LatencyMS, Steps: t.all(), Hops: l.hops,
+		LatencyMS: h.state.LatencyMS, Steps: t.all(), Way: t.came(""),
 		Server: clean(string(l.client.ServerVersion())), HostKey: t.hostKey,
 	}
 	if m := l.master(); m != nil {
@@ -55,7 +55,7 @@ func (h *host) failed(t *trail, err error, silent bool) {
 	var c *ConnectError
 	switch {
 	case errors.As(err, &c):
-		s.Error = err.Error()
+		s.Error, s.Way = err.Error(), t.came(c.Hop)
 		if silent && c.Status == StatusUnreachable {
 			return // it stays disconnected, and is tried again
 		}

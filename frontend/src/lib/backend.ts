@@ -95,13 +95,14 @@ const hostOf = <H extends Host>(host: H): H => ({
   tags: host.tags ?? [],
   origins: host.origins ?? [],
   conflicts: host.conflicts ?? [],
-  state: { ...host.state, steps: host.state.steps ?? [], hops: host.state.hops ?? [] },
+  state: { ...host.state, steps: host.state.steps ?? [], way: host.state.way ?? [] },
 });
 const hostsOf = (list: HostList): HostList => ({ ...list, hosts: (list.hosts ?? []).map(hostOf), problems: list.problems ?? [], looked: list.looked ?? [] });
 const detailOf = (detail: HostDetail): HostDetail => ({
   ...hostOf(detail),
   options: (detail.options ?? []).map((option) => ({ ...option, values: option.values ?? [] })),
   differs: detail.differs ?? [],
+  jumps: detail.jumps ?? [],
 });
 const promptOf = (prompt: Prompt): Prompt => ({
   ...prompt,
@@ -138,6 +139,8 @@ export const wails: Backend = {
     detail: async (name) => detailOf(await call(Hosts.Detail(name))),
     connect: (name) => call(Hosts.Connect(name)),
     disconnect: (name) => call(Hosts.Disconnect(name)),
+    engine: (name) => call(Hosts.Engine(name)),
+    setEngine: (name, chosen) => call(Hosts.SetEngine(name, chosen)),
     sources: async (name) => {
       const sources = await call<Sources>(Hosts.Sources(name));
       return { found: sources.found ?? [], problems: sources.problems ?? [] };

@@ -1,6 +1,6 @@
 /* The hosts of the fake backend: one of every state, and the questions that connecting asks. */
 
-import { AppError, type Answer, type Found, type Host, type HostDetail, type HostList, type HostState, type Prompt, type Sources, type Step } from './types';
+import { AppError, type Answer, type ChosenEngine, type Found, type Host, type HostDetail, type HostList, type HostState, type Prompt, type Sources, type Step, type Waypoint } from './types';
 
 const SSH = '/home/ada/.ssh/config';
 const YML = '/home/ada/src/infra/environments/production/config.yml';
@@ -10,15 +10,18 @@ const PRINT = 'SHA256:uNiVztksCsDhcc0u9e8BrwQrGr6pKoC8TkVWx6nTqhM';
 const step = (hop: string, what: string, detail: string, ok = true): Step => ({ hop, what, detail, ok });
 const ago = (s: number): string => new Date(Date.now() - s * 1000).toISOString();
 
+const BANNER = 'Example Ltd. Authorised users only.\n\tWhat you do here is recorded. \u202eQuestions: ops@example.org\n';
+const way = (...points: [name: string, addr: string, came: Waypoint['came']][]): Waypoint[] => points.map(([name, addr, came]) => ({ name, addr, came, banner: name === 'bastion' && came ? BANNER : '' }));
+
 const nothing: HostState = {
-  destination: { alias: '' }, status: 'unknown', since: NEVER, latency_ms: 0, attempt: 0, next: NEVER, error: '', hint: '', steps: [], hops: [],
+  destination: { alias: '' }, status: 'unknown', since: NEVER, latency_ms: 0, attempt: 0, next: NEVER, error: '', hint: '', steps: [], way: [],
   engine: '', connections: 0, sessions: 0, max_sessions: 0, server: '', host_key: '', kex: '', cipher: '', mac: '',
 };
 
 const up = (name: string, address: string, latency: number): Partial<HostState> => ({
   status: 'connected', since: new Date().toISOString(), latency_ms: latency, engine: 'built-in', connections: 1, sessions: 1, max_sessions: 10, error: '', hint: '', attempt: 0, next: NEVER,
   server: 'SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3', host_key: `ssh-ed25519 ${PRINT}`, kex: 'curve25519-sha256', cipher: 'aes128-gcm@openssh.com', mac: 'implicit',
-  hops: ['ada@bastion.example.org:22', `deploy@${address}:22`],
+  way: name === 'bastion' ? way([name, `ada@${address}:22`, 'through']) : way(['bastion', 'ada@bastion.example.org:22', 'through'], [name, `deploy@${address}:22`, 'through']),
   steps: [step('bastion', 'tcp', 'bastion.example.org:22'), step(name, 'handshake', 'SSH-2.0-OpenSSH_9.2p1'), step(name, 'host key', `ssh-ed25519 ${PRINT} in ~/.ssh/known_hosts:12`), step(name, 'publickey', '~/.ssh/id_ed25519 accepted')],
 });
 
@@ -41,10 +44,12 @@ function hosts(): Host[] {
     }),
     host('queue-eu-west-1.internal', 'production', 26, { address: '10.20.0.31' }, {
       status: 'auth-failed', since: ago(700), error: 'the server took none of what was offered (publickey)', hint: 'Add the key to the agent with ssh-add ~/.ssh/id_ed25519, or ask for it to be put into authorized_keys of deploy there.',
+      way: way(['bastion', 'ada@bastion.example.org:22', 'through'], ['queue-eu-west-1.internal', 'deploy@10.20.0.31:22', 'stopped']),
       steps: [step('bastion', 'tcp', 'bastion.example.org:22'), step('bastion', 'publickey', '~/.ssh/id_ed25519 accepted'), step('queue-eu-west-1.internal', 'handshake', 'SSH-2.0-OpenSSH_9.6'), step('queue-eu-west-1.internal', 'host key', 'ssh-ed25519 known in ~/.ssh/known_hosts:31'), step('queue-eu-west-1.internal', 'agent', '2 keys offered, none taken', false), step('queue-eu-west-1.internal', 'publickey', '~/.ssh/id_rsa: the server does not take ssh-rsa', false)],
     }),
     host('stage1', 'staging', 40, { address: 'stage1.example.org' }, {
       status: 'unreachable', since: ago(3900), error: 'connect to 198.51.100.7:22: i/o timeout after 15 s', hint: 'Is the VPN up? The name was resolved, nobody answered.',
+      way: way(['gate.staging', 'ada@198.51.100.7:22', 'stopped'], ['stage1', 'deploy@stage1:22', '']),
       steps: [step('stage1', 'resolve', 'stage1.example.org is 198.51.100.7'), step('stage1', 'tcp', '198.51.100.7:22: i/o timeout', false)],
     }),
     host('stage2', 'staging', 44, {}, {
@@ -72,6 +77,7 @@ export class FakeHosts {
   #asked: (event: 'prompt') => void;
   #prompts: Prompt[] = [];
   #answers = new Map<string, (answer: Answer) => void>();
+  #engines = new Map<string, ChosenEngine>();
   #serial = 0;
   readonly answers: { id: string; answer: Answer }[] = [];
 
@@ -97,7 +103,7 @@ export class FakeHosts {
     const found = this.find(name);
     const option = (key: string, values: string[], line: number) => ({ key, values, file: line > 0 ? SSH : '', line });
     return structuredClone({
-      ...found, by: 'ssh', why: '', resolved: `${found.user || 'ada'}@${found.address}:${found.port || 22}`, differs: ['Compression: this program never compresses'],
+      ...found, by: 'ssh', why: '', resolved: `${found.user || 'ada'}@${found.address}:${found.port || 22}`, jumps: found.state.status === 'connected' || name === 'web2' ? ['bastion'] : [], differs: ['Compression: this program never compresses'],
       options: [
         option('hostname', [found.address], found.origins[1]?.line ?? 0), option('user', [found.user || 'ada'], 5), option('port', [String(found.port || 22)], 0), option('proxyjump', ['bastion'], 16),
         option('identityfile', ['/home/ada/.ssh/id_ed25519', '/home/ada/.ssh/id_rsa'], 7), option('serveraliveinterval', ['15'], 0), option('compression', ['yes'], 2), option('userknownhostsfile', ['/home/ada/.ssh/known_hosts'], 0),
@@ -130,6 +136,10 @@ export class FakeHosts {
   };
 
   disconnect = async (name: string): Promise<void> => this.set(name, { ...nothing, destination: this.find(name).destination });
+
+  engine = async (name: string): Promise<ChosenEngine> => this.#engines.get(name) ?? 'auto';
+
+  setEngine = async (name: string, chosen: ChosenEngine): Promise<void> => void this.#engines.set(name, chosen);
 
   sources = async (name: string): Promise<Sources> => {
     const found = this.find(name);

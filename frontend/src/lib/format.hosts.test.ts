@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { age, hopName, hostColour, known, latency, retry, sameFingerprint, standing, statusWord, written } from './format.hosts';
-import type { Host, HostState } from './types';
+import { age, hopName, hostColour, known, latency, retry, sameFingerprint, standing, statusWord, wayTo, written } from './format.hosts';
+import type { Host, HostDetail, HostState } from './types';
 
 const at = Date.UTC(2026, 10, 23, 12);
 const state = (over: Partial<HostState> = {}): HostState => ({
-  destination: { alias: 'web1' }, status: 'connected', since: new Date(at - 190_000).toISOString(), latency_ms: 12.4, attempt: 0, next: '0001-01-01T00:00:00Z', error: '', hint: '', steps: [], hops: [],
+  destination: { alias: 'web1' }, status: 'connected', since: new Date(at - 190_000).toISOString(), latency_ms: 12.4, attempt: 0, next: '0001-01-01T00:00:00Z', error: '', hint: '', steps: [], way: [],
   engine: '', connections: 1, sessions: 0, max_sessions: 0, server: '', host_key: '', kex: '', cipher: '', mac: '', ...over,
 });
 const host = (over: Partial<Host> = {}): Host => ({
@@ -44,6 +44,41 @@ it('writes an address as it stands in the files, brackets and hostile characters
   expect(written(host({ user: 'deploy', port: 2222 }))).toBe('deploy@10.0.0.1:2222');
   expect(written(host({ address: 'fe80::1', port: 22 }))).toBe('[fe80::1]:22');
   expect(written(host({ address: 'a\u202eb' }))).toBe('a⟨202E⟩b');
+});
+
+describe('the way to a host', () => {
+  const banner = 'Authorised users only.';
+  const points = (...came: ('' | 'through' | 'stopped')[]) => came.map((c, i) => ({ name: ['bastion', 'web1'][i] ?? '', addr: '', came: c, banner: i === 0 ? banner : '' }));
+  const nobody = () => undefined;
+  const words = (stops: { name: string; word: string }[]) => stops.map((stop) => `${stop.name}: ${stop.word}`);
+
+  it('is connected throughout when the host is', () => {
+    const stops = wayTo(host({ state: state({ way: points('through', 'through') }) }), null, nobody);
+    expect(words(stops)).toEqual(['bastion: connected', 'web1: connected']);
+    expect(stops.map((stop) => stop.banner)).toEqual([banner, '']);
+  });
+
+  it('says where an attempt ended, and nothing of what was not tried', () => {
+    expect(words(wayTo(host({ state: state({ status: 'unreachable', way: points('stopped', '') }) }), null, nobody))).toEqual(['bastion: unreachable', 'web1: not tried']);
+    expect(words(wayTo(host({ state: state({ status: 'auth-failed', way: points('through', 'stopped') }) }), null, nobody))).toEqual(['bastion: let us in', 'web1: log-in refused']);
+  });
+
+  it('does not call a hop connected that may have gone with the connection', () => {
+    expect(words(wayTo(host({ state: state({ status: 'disconnected', way: points('through', 'through') }) }), null, nobody))).toEqual(['bastion: not known', 'web1: disconnected']);
+  });
+
+  it('knows of a hop that is in the list how its own connections stand', () => {
+    const bastion = host({ name: 'bastion', state: state({ status: 'disconnected' }) });
+    const stops = wayTo(host({ state: state({ way: points('through', 'through') }) }), null, (name) => (name === 'bastion' ? bastion : undefined));
+    expect(words(stops)).toEqual(['bastion: disconnected', 'web1: connected']);
+    expect(stops.map((stop) => stop.listed)).toEqual([true, false]);
+  });
+
+  it('is what ssh was asked for before the first connection, and nothing before that', () => {
+    const fresh = host({ state: state({ status: 'unknown', way: [] }) });
+    expect(wayTo(fresh, null, nobody)).toEqual([]);
+    expect(words(wayTo(fresh, { jumps: ['bastion'] } as HostDetail, nobody))).toEqual(['bastion: not connected', 'web1: not connected']);
+  });
 });
 
 it('names who asks', () => {

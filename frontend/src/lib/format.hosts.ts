@@ -1,7 +1,7 @@
 /* Pure functions from hosts and their questions to words. */
 
 import { visible } from './format';
-import type { Host, HostState, HostStatus, Hop } from './types';
+import type { Host, HostDetail, HostState, HostStatus, Hop } from './types';
 
 const WORDS: Record<HostStatus, string> = {
   unknown: 'not connected',
@@ -64,6 +64,35 @@ export function retry(state: HostState, now: number): string {
 export function hopName(hop: Hop): string {
   const name = visible(hop.name);
   return hop.of > 1 && hop.name !== hop.host ? `${name}, ${hop.number} of ${hop.of} on the way to ${visible(hop.host)}` : name;
+}
+
+/** A machine on the way to a host, and how it stands as far as anybody knows. */
+export interface Stop {
+  name: string;
+  addr: string;
+  status: HostStatus;
+  word: string;
+  banner: string;
+  listed: boolean; // it has a page of its own
+}
+
+/** The way to a host. How its connections stand is known best; else what the last attempt has shown; before the
+    first one the names that ssh's configuration gives, when it was asked. */
+export function wayTo(host: Host, detail: HostDetail | null, listed: (name: string) => Host | undefined): Stop[] {
+  const { status, way } = host.state;
+  const points = way.length > 0 ? way : [...(detail?.jumps ?? []), ...(detail ? [host.name] : [])].map((name) => ({ name, addr: '', came: '' as const, banner: '' }));
+  const end = points.findIndex((point) => point.came === 'stopped');
+  return points.map(({ name, addr, came, banner }, i) => {
+    const last = i === points.length - 1;
+    const own = last ? host : listed(name);
+    const base = { name: last ? host.name : name, addr, banner, listed: own !== undefined && !last };
+    if (end >= 0 && i > end) return { ...base, status: 'unknown', word: 'not tried' };
+    if (own && (last || own.state.status !== 'unknown')) return { ...base, status: own.state.status, word: statusWord(own.state.status) };
+    if (came === 'through' && status === 'connected') return { ...base, status: 'connected', word: statusWord('connected') };
+    if (came === 'through' && status !== 'disconnected') return { ...base, status: 'connected', word: 'let us in' };
+    if (came === 'stopped') return { ...base, status, word: statusWord(status) };
+    return { ...base, status: 'unknown', word: status === 'unknown' ? statusWord('unknown') : 'not known' };
+  });
 }
 
 /** The colour of a host: always the same for one name, wherever it stands. */

@@ -2,6 +2,9 @@
 
 import type { Job, JobState, Note } from './types';
 
+/** The colours of states; a word and an icon always stand beside them. */
+export type Tone = 'ok' | 'fail' | 'warn' | 'run' | 'idle' | 'lost';
+
 /** 840 ms, 3.2 s, 48 s, 3 m 10 s, 2 h 05 m, 3 d 04 h. */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms) || ms < 0) return '0 s';
@@ -71,6 +74,9 @@ export const visible = (text: string): string =>
     /[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\udb40[\udc00-\udfff]/g,
     (c) => `⟨${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}⟩`,
   );
+
+/** A text from outside of several lines, each as visible() has it. */
+export const visibleLines = (text: string): string => text.replaceAll('\t', '    ').split('\n').map(visible).join('\n');
 
 /** A pasted text without what could act rather than be typed: escapes, C0 and C1, bidi and zero-width. */
 export const pasteable = (text: string): string =>

@@ -17,6 +17,17 @@ export interface Step {
   ok: boolean;
 }
 
+/** One machine on the way to a host, as the last attempt found it. */
+export interface Waypoint {
+  name: string;
+  addr: string; // user@host:port
+  came: '' | 'through' | 'stopped'; // "" is not tried, or not known
+  banner: string; // what its server said before anybody logged in
+}
+
+/** Who makes the connections to a host; auto is the built-in engine, and ssh for what only ssh can. */
+export type ChosenEngine = 'auto' | 'built-in' | 'openssh';
+
 export interface HostState {
   destination: Destination;
   status: HostStatus;
@@ -27,7 +38,7 @@ export interface HostState {
   error: string;
   hint: string;
   steps: Step[];
-  hops: string[];
+  way: Waypoint[]; // the host itself last
   engine: string;
   connections: number;
   sessions: number;
@@ -87,6 +98,7 @@ export interface HostDetail extends Host {
   options: HostOption[];
   differs: string[];
   resolved: string; // user@host:port
+  jumps: string[]; // the hops before it, as configured
 }
 
 /** A log that a host really has. */

@@ -1,7 +1,7 @@
 /* What crosses between Go and the window, in the words of the wire. backend.ts is the only place where
    generated types become these; the narrow unions here are what the rest of the window may rely on. */
 
-import type { Answer, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest } from './types.hosts';
+import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest } from './types.hosts';
 
 export type * from './types.hosts';
 
@@ -264,6 +264,8 @@ export interface Backend {
     detail(name: string): Promise<HostDetail>;
     connect(name: string): Promise<void>;
     disconnect(name: string): Promise<void>;
+    engine(name: string): Promise<ChosenEngine>;
+    setEngine(name: string, chosen: ChosenEngine): Promise<void>;
     sources(name: string): Promise<Sources>;
     targets(name: string, dir: string): Promise<TargetList>;
   };

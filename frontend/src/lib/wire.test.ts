@@ -29,11 +29,11 @@ const targets: Fields<TargetList> = { dir: true, file: true, targets: true, prob
 const info: Fields<Info> = { version: true, data_dir: true, read_only: true, operator: true, max_parallel: true, os: true, opened: true };
 const host: Fields<Host> = { name: true, local: true, environment: true, address: true, user: true, port: true, tags: true, origins: true, conflicts: true, destination: true, state: true };
 const state: Fields<HostState> = {
-  destination: true, status: true, since: true, latency_ms: true, attempt: true, next: true, error: true, hint: true, steps: true, hops: true, engine: true,
+  destination: true, status: true, since: true, latency_ms: true, attempt: true, next: true, error: true, hint: true, steps: true, way: true, engine: true,
   connections: true, sessions: true, max_sessions: true, server: true, host_key: true, kex: true, cipher: true, mac: true,
 };
 const hosts: Fields<HostList> = { hosts: true, problems: true, ssh_config: true, looked: true };
-const detail: Fields<HostDetail> = { ...host, by: true, why: true, options: true, differs: true, resolved: true };
+const detail: Fields<HostDetail> = { ...host, jumps: true, by: true, why: true, options: true, differs: true, resolved: true };
 const sources: Fields<Sources> = { found: true, problems: true };
 const prompt: Fields<Prompt> = { id: true, kind: true, hop: true, host_key: false, secret: false, challenge: false };
 const answer: Fields<Answer> = { accept: true, values: true };
@@ -78,7 +78,7 @@ describe('what crosses from Go', () => {
       has(each, host);
       has(each.state, state);
     }
-    expect(golden('hosts')).toMatchObject({ hosts: [{ local: true }, { state: { status: 'disconnected', steps: [{ hop: 'web1', what: 'tcp', ok: true }] }, origins: [{ field: 'name', line: 4 }], destination: { alias: 'web1' } }], problems: [{ line: 7, host: 'db1' }] });
+    expect(golden('hosts')).toMatchObject({ hosts: [{ local: true }, { state: { status: 'disconnected', steps: [{ hop: 'web1', what: 'tcp', ok: true }], way: [{ name: 'bastion', addr: 'ann@bastion:22', came: 'through', banner: 'Authorised users only.\n' }, { name: 'web1', came: 'stopped' }] }, origins: [{ field: 'name', line: 4 }], destination: { alias: 'web1' } }], problems: [{ line: 7, host: 'db1' }] });
     has(golden('host-detail'), detail);
     expect(golden('host-detail').options).toEqual([{ key: 'identityfile', values: ['/home/ann/.ssh/id_ed25519'], file: '/home/ann/.ssh/config', line: 5 }]);
     has(golden('sources'), sources);

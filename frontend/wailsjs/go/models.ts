@@ -241,6 +241,12 @@ export namespace remote {
 	    of: string;
 	    try: number;
 	}
+	export interface Waypoint {
+	    name: string;
+	    addr: string;
+	    came: string;
+	    banner: string;
+	}
 	export interface Step {
 	    hop: string;
 	    what: string;
@@ -257,7 +263,7 @@ export namespace remote {
 	    error: string;
 	    hint: string;
 	    steps: Step[];
-	    hops: string[];
+	    way: Waypoint[];
 	    engine: string;
 	    connections: number;
 	    sessions: number;
@@ -268,6 +274,7 @@ export namespace remote {
 	    cipher: string;
 	    mac: string;
 	}
+	
 
 }
 

@@ -2,7 +2,7 @@
    changed. Nothing here probes: a state is what the connections in use have shown. */
 
 import { SvelteMap } from 'svelte/reactivity';
-import { AppError, type Backend, type Host, type HostDetail, type HostList, type Sources, type TargetList } from '../types';
+import { AppError, type Backend, type ChosenEngine, type Host, type HostDetail, type HostList, type Sources, type TargetList } from '../types';
 import { Persisted } from './persisted.svelte';
 import { again } from './again';
 import type { Problems } from './problems.svelte';
@@ -26,6 +26,7 @@ export class Hosts {
   #details = new SvelteMap<string, Asked<HostDetail>>();
   #sources = new SvelteMap<string, Asked<Sources>>();
   #targets = new SvelteMap<string, Asked<TargetList>>();
+  #engines = new SvelteMap<string, ChosenEngine>(); // as far as they were asked for
   #busy = new SvelteMap<string, boolean>(); // hosts that this window is connecting or disconnecting
   #dirs = new Persisted<Record<string, string>>('host.dirs', {});
   #byName: Map<string, Host> = $derived(new Map(this.#list.hosts.map((host) => [host.name, host])));
@@ -57,6 +58,9 @@ export class Hosts {
   }
   targets(name: string): Asked<TargetList> | undefined {
     return this.#targets.get(name);
+  }
+  engine(name: string): ChosenEngine | undefined {
+    return this.#engines.get(name);
   }
 
   open(): () => void {
@@ -108,6 +112,17 @@ export class Hosts {
     await act();
     this.#busy.delete(name);
     await this.refresh();
+  }
+
+  async loadEngine(name: string): Promise<void> {
+    const chosen = await this.#problems.guard(`read how ${name} is to be reached`, () => this.#backend.hosts.engine(name));
+    if (chosen) this.#engines.set(name, chosen);
+  }
+
+  /** Chooses who makes the next connection. Asked for again afterwards: what is shown is what is so. */
+  async setEngine(name: string, chosen: ChosenEngine): Promise<void> {
+    await this.#problems.guard(`choose how ${name} is reached`, () => this.#backend.hosts.setEngine(name, chosen));
+    await this.loadEngine(name);
   }
 
   loadDetail(name: string): Promise<void> {

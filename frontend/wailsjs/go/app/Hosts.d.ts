@@ -8,7 +8,11 @@ export function Detail(arg1:string):Promise<engine.HostDetail>;
 
 export function Disconnect(arg1:string):Promise<void>;
 
+export function Engine(arg1:string):Promise<string>;
+
 export function List():Promise<engine.Hosts>;
+
+export function SetEngine(arg1:string,arg2:string):Promise<void>;
 
 export function Sources(arg1:string):Promise<engine.Sources>;
 

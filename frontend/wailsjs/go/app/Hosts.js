@@ -14,8 +14,16 @@ export function Disconnect(arg1) {
   return window['go']['app']['Hosts']['Disconnect'](arg1);
 }
 
+export function Engine(arg1) {
+  return window['go']['app']['Hosts']['Engine'](arg1);
+}
+
 export function List() {
   return window['go']['app']['Hosts']['List']();
+}
+
+export function SetEngine(arg1, arg2) {
+  return window['go']['app']['Hosts']['SetEngine'](arg1, arg2);
 }
 
 export function Sources(arg1) {
