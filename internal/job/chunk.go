@@ -69,6 +69,7 @@ const (
 	NoteResize   NoteKind = "resize"   // the terminal has a new size
 	NoteGap      NoteKind = "gap"      // output that was never recorded, on an operator's word
 	NoteDamage   NoteKind = "damage"   // output that was recorded and cannot be read any more
+	NoteRemoved  NoteKind = "removed"  // output that was recorded and was removed on purpose
 	NoteSignal   NoteKind = "signal"   // a signal was sent to the job
 	NoteLink     NoteKind = "link"     // the connection to the host was lost, or is there again
 	NoteBoundary NoteKind = "boundary" // what a log tail follows was replaced, such as a container

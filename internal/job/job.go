@@ -142,7 +142,7 @@ type Job struct {
 	Source     string     `json:"source,omitempty"` // of a log tail, such as docker:web
 	Link       Link       `json:"link,omitempty"`
 	Event      bool       `json:"event,omitempty"` // something that was done, such as a host key accepted: Argv says what, and cannot be run
-	Operator   string     `json:"operator"` // who: user@laptop
+	Operator   string     `json:"operator"`        // who: user@laptop
 	State      State      `json:"state"`
 	Cause      Cause      `json:"cause"`  // why it ended; empty before
 	Detail     string     `json:"detail"` // the cause in words, with what the system said

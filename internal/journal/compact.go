@@ -76,9 +76,7 @@ func copyCompressed(ctx context.Context, from, to *os.File) (bool, error) {
 	if !ok || len(marks) == 0 {
 		return false, nil
 	}
-	// SpeedFastest: the better levels take three times as long and gain nothing
-	// on logs.
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	z, err := newEncoder()
 	if err != nil {
 		return false, err
 	}

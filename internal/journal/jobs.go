@@ -50,6 +50,9 @@ func (j *Journal) begin(what job.Job) (*Record, error) {
 		}
 		return nil, errors.Join(err, f.Close(), os.Remove(temp))
 	}
+	// What cannot be written now is written with the seal, or by a sweep.
+	r.listed = j.ledger.add(r.opened()) == nil
+	j.ledger.sign.prepare()
 	j.mu.Lock()
 	j.live[what.ID] = r
 	j.mu.Unlock()
@@ -75,7 +78,16 @@ func (j *Journal) finish(r *Record, ended job.Job) (job.Job, error) {
 	if err != nil {
 		ended.Detail = also(ended.Detail, fmt.Sprintf("the disk failed to keep its end: %v; after a power cut it may be missing", err))
 	}
-	err = errors.Join(err, j.shelve(r.id))
+	entries := []job.Statement{r.statement()}
+	if !r.listed {
+		entries = append([]job.Statement{r.opened()}, entries...)
+	}
+	// The ledger before the shelf: a sweep looks only at what is not there yet.
+	noted := j.ledger.add(entries...)
+	if noted == nil {
+		noted = j.shelve(r.id)
+	}
+	err = errors.Join(err, noted)
 	// The catalogue before the lock: nobody may find the job without an owner
 	// and unfinished.
 	j.list(ended)

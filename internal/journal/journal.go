@@ -8,6 +8,8 @@
 //	open/ID.seg       one append-only segment for each job that has not ended
 //	jobs/Y/M/D/ID.seg the sealed segments of those that have
 //	catalogue-2.db    a list of jobs in SQLite, a cache made from the segments
+//	ledger            what was begun, sealed and removed: a signed chain, see ledger.go
+//	replicas/ID.seg   copies of records of other installations, a cache
 //	requests/         what other processes ask of the owner of a job
 //	ballast           space given up when the disk is full, see stall.go
 //
@@ -63,6 +65,10 @@ type Config struct {
 	// record. The pid is that of its process, 0 if it had none. Nil finds none.
 	Descendants func(j job.Job, pid int) []job.Survivor
 
+	// Key fetches the key that signs the ledger; it must end with its context. Nil:
+	// nothing is signed.
+	Key func(context.Context) (Key, error)
+
 	wrap func(file) file // tests put a failing disk between
 }
 
@@ -72,7 +78,8 @@ type Journal struct {
 	id       string
 	config   Config
 	cat      *catalogue
-	readOnly error // why nothing can be written; nil usually
+	ledger   *ledger // nil if the journal cannot be written
+	readOnly error   // why nothing can be written; nil usually
 	scratch  string
 
 	mu      sync.Mutex
@@ -127,6 +134,13 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	if j.readOnly == nil {
+		var err error
+		if j.ledger, err = openLedger(j.dir, j.id, j.config.Key); err != nil {
+			return err
+		}
+		if err := j.adopt(); err != nil {
+			return err
+		}
 		j.layBallast()
 		// One record that cannot be ended, on a full disk or because it is
 		// damaged, must not keep anybody from all others; Health tells of it.
@@ -319,6 +333,9 @@ func (j *Journal) Close() error {
 		j.keeper.Wait()
 		if j.cat != nil {
 			err = j.cat.close()
+		}
+		if j.ledger != nil {
+			err = errors.Join(err, j.ledger.close())
 		}
 		if j.scratch != "" {
 			err = errors.Join(err, os.RemoveAll(j.scratch))

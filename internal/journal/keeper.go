@@ -168,7 +168,10 @@ func (j *Journal) recover(id job.ID) error {
 	if err != nil {
 		return fmt.Errorf("end the lost job %s: %w", id, err)
 	}
-	if err := j.shelve(id); err != nil {
+	if err = j.note(id); err == nil {
+		err = j.shelve(id)
+	}
+	if err != nil {
 		return fmt.Errorf("end the lost job %s: %w", id, err)
 	}
 	j.list(ended)

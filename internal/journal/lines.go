@@ -137,6 +137,9 @@ func (b *lineBuilder) read(x *index) {
 		line := b.pos.line
 		if missing := b.pos.count(f); missing > 0 {
 			b.note = &job.Note{Kind: job.NoteDamage, Text: fmt.Sprintf("%d chunks before this line are damaged on the disk and cannot be read", missing)}
+			if f.kind == kindBlock {
+				b.note = &job.Note{Kind: job.NoteRemoved, Text: fmt.Sprintf("%d chunks before this line were removed on purpose", missing)}
+			}
 			if f.block != nil {
 				line = f.block.firstLine
 			}
@@ -158,7 +161,7 @@ func (b *lineBuilder) read(x *index) {
 
 func (b *lineBuilder) event(f found) {
 	n := decode[job.Note](f.payload)
-	if n != nil && (n.Kind == job.NoteGap || n.Kind == job.NoteDamage) {
+	if n != nil && (n.Kind == job.NoteGap || n.Kind == job.NoteDamage || n.Kind == job.NoteRemoved) {
 		b.note = n
 	}
 }

@@ -22,3 +22,9 @@ func lockFile(f *os.File) error {
 	}
 	return err
 }
+
+// unlockFile gives the lock back and keeps the file open.
+func unlockFile(f *os.File) error {
+	range_ := windows.Overlapped{Offset: 0, OffsetHigh: 0x40000000}
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &range_)
+}

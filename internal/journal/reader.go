@@ -171,7 +171,7 @@ func (p *spot) count(f found) (missing uint64) {
 	}
 	p.seq, p.at = f.seq, f.at
 	switch {
-	case f.kind == kindMark:
+	case f.kind == kindMark || f.kind == kindBlock:
 		if m, ok := parseMark(f.payload); ok {
 			p.offset, p.line = m.endOffset(), m.endLine()
 		}
@@ -199,10 +199,13 @@ func (r *Reader) damage(s step) job.Chunk {
 	if s.kind.isChunk() {
 		last--
 	}
-	return job.Chunk{Seq: last, Stream: job.Event, At: after(r.begun, s.at), Note: &job.Note{
-		Kind: job.NoteDamage, Until: last,
-		Text: fmt.Sprintf("chunks %d to %d are damaged on the disk and cannot be read", last-s.missing+1, last),
-	}}
+	note := job.Note{Kind: job.NoteDamage, Until: last,
+		Text: fmt.Sprintf("chunks %d to %d are damaged on the disk and cannot be read", last-s.missing+1, last)}
+	if s.kind == kindBlock {
+		note.Kind = job.NoteRemoved
+		note.Text = fmt.Sprintf("chunks %d to %d were removed on purpose; the ledger says by whom", last-s.missing+1, last)
+	}
+	return job.Chunk{Seq: last, Stream: job.Event, At: after(r.begun, s.at), Note: &note}
 }
 
 // seek moves the scan before the first block for which past is true.

@@ -39,6 +39,9 @@ type Record struct {
 	lines    uint64
 	at       int64 // of the last frame
 	begin    []byte
+	start    []byte    // payload of the start frame
+	head     string    // of the chain, once it has ended
+	listed   bool      // the ledger says that it was begun
 	dropping bool      // not recording, on the operator's word
 	gap      uint64    // bytes not recorded since dropping was set
 	dropped  uint64    // bytes not recorded in all
@@ -117,6 +120,7 @@ func (r *Record) Start(pid int) error {
 	if err != nil {
 		return fmt.Errorf("record the start: %w", err)
 	}
+	r.start = payload
 	r.meta(kindStart, payload)
 	if err := r.commit(); err != nil {
 		return fmt.Errorf("record the start: %w", err)
@@ -340,8 +344,9 @@ func (r *Record) end(exit job.Exit) (job.Job, error) {
 	ended := r.Job()
 	ended.End(exit)
 	ended.Bytes, ended.Chunks, ended.Lines, ended.Unrecorded = r.bytes, r.seq, r.lines, r.dropped
+	r.head = head(r.chain, payload)
 	r.buf = appendSeal(r.buf, r.seed, r.size+int64(len(r.buf)), sealBody{
-		Begin: r.begin, Job: ended, Head: head(r.chain, payload),
+		Begin: r.begin, Job: ended, Head: r.head,
 	}, r.marks, r.seq, r.now())
 	return ended, r.commit()
 }

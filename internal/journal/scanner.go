@@ -16,7 +16,8 @@ type scanner struct {
 	limit int64 // where a search for the next frame ends; 0 for none
 	off   int64 // file offset of buf[0]
 	buf   []byte
-	lo    int // next byte of buf to parse
+	lo    int  // next byte of buf to parse
+	whole bool // compressed blocks are returned as they are
 
 	inner   []byte // what is left of a decompressed block
 	zstd    *zstd.Decoder
@@ -85,7 +86,7 @@ func (s *scanner) next() (found, error) {
 	from := s.pos()
 	if result == parseOK {
 		s.lo += n
-		if h.kind == kindBlock {
+		if h.kind == kindBlock && !s.whole {
 			return s.enter(payload, from)
 		}
 		return found{header: h, payload: payload, from: from, to: s.pos()}, nil
@@ -175,8 +176,13 @@ func (s *scanner) resync() bool {
 	}
 }
 
-// enter opens a compressed block and returns its first frame.
+// enter opens a compressed block and returns its first frame, or the block itself
+// if it was emptied on purpose.
 func (s *scanner) enter(payload []byte, from int64) (found, error) {
+	if m, ok := parseMark(payload); ok && len(payload) == markSize {
+		h := header{kind: kindBlock, seq: m.lastSeq, at: m.lastAt}
+		return found{header: h, payload: payload, from: from, to: s.pos(), block: &m}, nil
+	}
 	if s.zstd == nil {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
 		if err != nil {

@@ -1,0 +1,349 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vmorchestrator/internal/job"
+)
+
+// The ledger counts what happens to the records of this installation: begun,
+// sealed, removed. A chain inside a record cannot show that its end was cut off
+// or that the whole record is gone; the ledger can. See [job.Statement].
+//
+// It is a file of lines, one entry each: the body, a tab, the signature in
+// base64. It is only ever appended to, under a lock that all processes share.
+// An entry is on the disk before the segment that it seals moves to its shelf.
+// One that could not be written is written by the next sweep.
+type ledger struct {
+	path         string
+	installation string
+	sign         *signer
+
+	mu   sync.Mutex
+	f    *os.File
+	lock *os.File
+	size int64 // of the file as far as it was read
+	n    uint64
+	last string // hash of its last entry, hexadecimal
+}
+
+const (
+	ledgerName = "ledger"
+
+	// ledgerWait is how long an entry may wait for those of other processes, each
+	// of which takes well under a millisecond.
+	ledgerWait = 5 * time.Second
+	maxEntry   = 64 << 10
+)
+
+// openLedger opens the ledger of a journal that can be written.
+func openLedger(dir, installation string, key func(context.Context) (Key, error)) (*ledger, error) {
+	l := &ledger{path: filepath.Join(dir, ledgerName), installation: installation, sign: newSigner(key)}
+	var err error
+	if l.f, err = os.OpenFile(l.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err == nil {
+		l.lock, err = os.OpenFile(l.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the ledger: %w", err), l.close())
+	}
+	return l, nil
+}
+
+// adopt puts the records that are older than the ledger into it.
+func (j *Journal) adopt() error {
+	l := j.ledger
+	if info, err := l.f.Stat(); err != nil || info.Size() > 0 {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.locked(func() error {
+		if l.n > 0 {
+			return nil // another process did
+		}
+		var found []job.Statement
+		err := j.walkShelf(func(id job.ID, _ string) error {
+			if s, err := j.sealStatement(id); err == nil { // else verify tells about it
+				s.Kind = job.EntryAdopt
+				found = append(found, s)
+			}
+			return nil
+		})
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		slices.SortFunc(found, func(a, b job.Statement) int { return strings.Compare(string(a.Job), string(b.Job)) })
+		return l.write(found)
+	})
+}
+
+// walkShelf calls do with every record that has ended.
+func (j *Journal) walkShelf(do func(id job.ID, path string) error) error {
+	return filepath.WalkDir(filepath.Join(j.dir, "jobs"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
+		id, err := job.ParseID(name)
+		if e.IsDir() || !isSegment || err != nil {
+			return nil //nolint:nilerr // not a segment
+		}
+		return do(id, path)
+	})
+}
+
+func (l *ledger) close() error {
+	l.sign.close()
+	var err error
+	for _, f := range []*os.File{l.f, l.lock} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return err
+}
+
+// add appends entries, in order and together. Signed entries cover those before
+// them; the beginning of a job is not signed, so that it waits for no keychain.
+func (l *ledger) add(entries ...job.Statement) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.locked(func() error { return l.write(entries) })
+}
+
+// locked runs do while no other process writes.
+func (l *ledger) locked(do func() error) error {
+	deadline := time.Now().Add(ledgerWait)
+	for {
+		err := lockFile(l.lock)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errLocked) || time.Now().After(deadline) {
+			return fmt.Errorf("write the ledger: %w", err)
+		}
+		time.Sleep(200 * time.Microsecond)
+	}
+	err := l.catchUp()
+	if err == nil {
+		err = do()
+	}
+	if err != nil {
+		err = fmt.Errorf("write the ledger: %w", err)
+	}
+	return errors.Join(err, unlockFile(l.lock))
+}
+
+// catchUp learns what other processes wrote, and cuts off what one of them could
+// not complete. The caller has the lock.
+func (l *ledger) catchUp() error {
+	info, err := l.f.Stat()
+	if err != nil || info.Size() == l.size {
+		return err
+	}
+	from := max(0, min(l.size, info.Size()), info.Size()-2*maxEntry)
+	tail := make([]byte, info.Size()-from)
+	if _, err := l.f.ReadAt(tail, from); err != nil {
+		return err
+	}
+	end := bytes.LastIndexByte(tail, '\n') + 1
+	if end < len(tail) {
+		if err := l.f.Truncate(from + int64(end)); err != nil {
+			return err
+		}
+	}
+	l.size = from + int64(end)
+	if end == 0 {
+		l.n, l.last = 0, ""
+		return nil
+	}
+	line := tail[:end-1]
+	line = line[bytes.LastIndexByte(line, '\n')+1:]
+	e, err := parseEntry(line)
+	if err != nil {
+		return err
+	}
+	s, err := e.Statement()
+	hash := e.Hash()
+	l.n, l.last = s.N, hex.EncodeToString(hash[:])
+	return err
+}
+
+func (l *ledger) write(entries []job.Statement) error {
+	var buf []byte
+	n, last := l.n, l.last
+	number := func(s *job.Statement) {
+		n++
+		s.N, s.Prev, s.Installation, s.At = n, last, l.installation, time.Now().UTC()
+	}
+	put := func(s job.Statement, key *Key) error {
+		number(&s)
+		if key != nil && s.Kind != job.EntryKey {
+			s.Key = key.id()
+		}
+		body, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		e := job.Entry{Body: body}
+		if key != nil {
+			e.Sig = ed25519.Sign(key.Private, body)
+		}
+		hash := e.Hash()
+		last = hex.EncodeToString(hash[:])
+		buf = appendEntry(buf, e)
+		return nil
+	}
+	synced := false
+	for _, s := range entries {
+		var key *Key
+		if s.Kind != job.EntryBegin {
+			synced = true
+			var fresh bool
+			if key, fresh = l.sign.key(l); fresh {
+				if err := put(job.Statement{Kind: job.EntryKey, Key: key.public(), Kept: key.Kept}, key); err != nil {
+					return err
+				}
+			}
+		}
+		if err := put(s, key); err != nil {
+			return err
+		}
+	}
+	if _, err := l.f.Write(buf); err != nil {
+		l.sign.known = false
+		return errors.Join(err, l.f.Truncate(l.size))
+	}
+	l.size, l.n, l.last = l.size+int64(len(buf)), n, last
+	if synced {
+		return l.f.Sync()
+	}
+	return nil
+}
+
+func appendEntry(b []byte, e job.Entry) []byte {
+	b = append(b, e.Body...)
+	b = append(b, '\t')
+	b = base64.StdEncoding.AppendEncode(b, e.Sig)
+	return append(b, '\n')
+}
+
+func parseEntry(line []byte) (job.Entry, error) {
+	body, sig, _ := bytes.Cut(line, []byte{'\t'})
+	e := job.Entry{Body: bytes.Clone(body)}
+	var err error
+	if e.Sig, err = base64.StdEncoding.AppendDecode(nil, sig); err != nil {
+		return e, fmt.Errorf("%w: an entry of the ledger has no readable signature: %w", job.ErrInvalid, err)
+	}
+	return e, nil
+}
+
+// walkLedger calls do with every entry from a place in the file on, and the place
+// behind it, until do reports that it has enough.
+func walkLedger(f io.ReaderAt, from int64, do func(e job.Entry, end int64) (enough bool, err error)) error {
+	buf := make([]byte, 0, 256<<10)
+	for {
+		n, err := f.ReadAt(buf[len(buf):cap(buf)], from+int64(len(buf)))
+		buf = buf[:len(buf)+n]
+		done := 0
+		for {
+			i := bytes.IndexByte(buf[done:], '\n')
+			if i < 0 {
+				break
+			}
+			e, err := parseEntry(buf[done : done+i])
+			if err != nil {
+				return err
+			}
+			done += i + 1
+			if enough, err := do(e, from+int64(done)); enough || err != nil {
+				return err
+			}
+		}
+		from += int64(done)
+		buf = append(buf[:0], buf[done:]...)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil // what is left is just being written
+		case err != nil:
+			return err
+		case len(buf) == cap(buf):
+			return fmt.Errorf("%w: an entry of the ledger has no end", job.ErrInvalid)
+		}
+	}
+}
+
+// states tells what the ledger says of a job that is not in its normal course.
+func (l *ledger) states(id job.ID) (begun, sealed bool, err error) {
+	err = walkLedger(l.f, 0, func(e job.Entry, _ int64) (bool, error) {
+		if !bytes.Contains(e.Body, []byte(id)) {
+			return false, nil
+		}
+		s, err := e.Statement()
+		if err == nil && s.Job == id {
+			begun = begun || s.Kind != job.EntryPin && s.Kind != job.EntryUnpin
+			sealed = sealed || sealing(s.Kind)
+		}
+		return false, err
+	})
+	return begun, sealed, err
+}
+
+// sealing reports whether an entry of this kind says what a record must be.
+func sealing(k job.EntryKind) bool {
+	return k == job.EntrySeal || k == job.EntryAdopt || k == job.EntryImport
+}
+
+// A LedgerReader reads the ledger of a journal in order, from any process.
+type LedgerReader struct {
+	f   *os.File
+	n   uint64
+	end int64
+}
+
+// Ledger returns a reader of the ledger. Close it.
+func (j *Journal) Ledger() (*LedgerReader, error) {
+	f, err := os.Open(filepath.Join(j.dir, ledgerName))
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	return &LedgerReader{f: f}, nil
+}
+
+// Entries returns up to limit entries behind number after, in the order of the
+// file, whatever their numbers say. None means that there are none yet.
+func (r *LedgerReader) Entries(after uint64, limit int) ([]job.Entry, error) {
+	if after != r.n {
+		r.n, r.end = 0, 0
+	}
+	var out []job.Entry
+	err := walkLedger(r.f, r.end, func(e job.Entry, end int64) (bool, error) {
+		r.n, r.end = r.n+1, end
+		if r.n > after {
+			out = append(out, e)
+		}
+		return len(out) == limit, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	return out, nil
+}
+
+// Close gives the file back.
+func (r *LedgerReader) Close() error { return r.f.Close() }
