@@ -16,22 +16,21 @@ func (c *catalogue) list(ctx context.Context, f Filter, before job.ID, limit int
 	end := int64(math.MaxInt64)
 	if before != "" {
 		end = place(before)
-		row := c.db.QueryRowContext(ctx, `SELECT coalesce((SELECT n FROM job WHERE id = ?), ?)`, string(before), end)
+		row := c.db.QueryRowContext(ctx, `SELECT coalesce((SELECT n FROM body WHERE id = ?), ?)`, string(before), end)
 		if err := row.Scan(&end); err != nil {
 			return nil, fmt.Errorf("read the catalogue: %w", err)
 		}
 	}
 	where, args := f.where()
-	tables, n := f.from()
-	return c.query(ctx, `SELECT json FROM (SELECT `+n+` AS at FROM `+tables+` WHERE `+where+` AND `+n+` < ? ORDER BY `+n+` DESC LIMIT ?)
-		JOIN body ON body.n = at ORDER BY at DESC`, append(args, end, limit)...)
+	return c.query(ctx, `SELECT json FROM (SELECT n FROM job WHERE `+where+` AND n < ? ORDER BY n DESC LIMIT ?)
+		JOIN body USING (n) ORDER BY n DESC`, append(args, end, limit)...)
 }
 
-// count returns how many jobs the filter means, for each state that any has.
+// count returns how many jobs the filter means, for each state that any has. The
+// index has them together, with all that a filter asks for.
 func (c *catalogue) count(ctx context.Context, f Filter) (Counts, error) {
 	where, args := f.where()
-	tables, _ := f.from()
-	rows, err := c.db.QueryContext(ctx, `SELECT state, count(*) FROM `+tables+` WHERE `+where+` GROUP BY state`, args...)
+	rows, err := c.db.QueryContext(ctx, `SELECT state, count(*) FROM job INDEXED BY job_count WHERE `+where+` GROUP BY state`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue: %w", err)
 	}
@@ -58,7 +57,7 @@ func (c *catalogue) alive(ctx context.Context) ([]job.Job, error) {
 
 // prefix returns up to two jobs whose id begins so.
 func (c *catalogue) prefix(ctx context.Context, p string) ([]job.Job, error) {
-	return c.query(ctx, `SELECT json FROM job JOIN body USING (n) WHERE id >= ? AND id < ? ORDER BY id LIMIT 2`, p, p+"~")
+	return c.query(ctx, `SELECT json FROM body WHERE id >= ? AND id < ? ORDER BY id LIMIT 2`, p, p+"~")
 }
 
 // nth returns the n-th newest job, from 1, as a slice of one or none.
@@ -68,7 +67,7 @@ func (c *catalogue) nth(ctx context.Context, n int) ([]job.Job, error) {
 
 // neighbours returns the ids before and behind one, in their order.
 func (c *catalogue) neighbours(ctx context.Context, id job.ID) (before, behind string, err error) {
-	err = c.db.QueryRowContext(ctx, `SELECT coalesce((SELECT max(id) FROM job WHERE id < ?1), ''), coalesce((SELECT min(id) FROM job WHERE id > ?1), '')`,
+	err = c.db.QueryRowContext(ctx, `SELECT coalesce((SELECT max(id) FROM body WHERE id < ?1), ''), coalesce((SELECT min(id) FROM body WHERE id > ?1), '')`,
 		string(id)).Scan(&before, &behind)
 	if err != nil {
 		return "", "", fmt.Errorf("read the catalogue: %w", err)

@@ -38,7 +38,7 @@ func putJob(tx *sql.Tx, j job.Job) error {
 	}
 	var n int64
 	var state job.State
-	switch err := tx.QueryRow(`SELECT n, state FROM job WHERE id = ?`, string(j.ID)).Scan(&n, &state); {
+	switch err := tx.QueryRow(`SELECT n, state FROM body JOIN job USING (n) WHERE id = ?`, string(j.ID)).Scan(&n, &state); {
 	case errors.Is(err, sql.ErrNoRows):
 		return insertJob(tx, j, body)
 	case err != nil:
@@ -66,21 +66,26 @@ func insertJob(tx *sql.Tx, j job.Job, body []byte) error {
 		}
 		n++
 	}
-	if _, err := tx.Exec(`INSERT INTO job (n, id, host, target, project, operator, state) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		n, string(j.ID), j.Host, j.Target, j.Project, j.Operator, string(j.State)); err != nil {
+	text := searched(j)
+	if _, err := tx.Exec(`INSERT INTO text (text) VALUES (?) ON CONFLICT DO NOTHING`, text); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`INSERT INTO body (n, json) VALUES (?, ?)`, n, string(body)); err != nil {
+	if _, err := tx.Exec(`INSERT INTO job (n, host, target, project, operator, state, text)
+		VALUES (?, ?, ?, ?, ?, ?, (SELECT n FROM text WHERE text = ?))`,
+		n, j.Host, j.Target, j.Project, j.Operator, string(j.State), text); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`INSERT INTO job_text (rowid, text) VALUES (?, ?)`, n, searched(j))
+	_, err := tx.Exec(`INSERT INTO body (n, id, json) VALUES (?, ?, ?)`, n, string(j.ID), string(body))
 	return err
 }
 
 // searched is the text of a job that Filter.Text is looked for in.
 func searched(j job.Job) string {
-	return strings.Join([]string{j.Host, j.Project, j.Target, j.Source, strings.Join(j.Argv, " ")}, "\n")
+	return folded(strings.Join([]string{j.Host, j.Project, j.Target, j.Source, strings.Join(j.Argv, " ")}, "\n"))
 }
+
+// folded makes texts equal that differ in upper and lower case only.
+func folded(text string) string { return strings.ToLower(text) }
 
 // place is the number of a job's row: what its id says about time, and as much
 // of the rest as there is room for. The order is that of the ids.
@@ -100,16 +105,16 @@ func (c *catalogue) remove(ctx context.Context, ids ...job.ID) error {
 	err := c.change(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			for _, statement := range []string{
-				`DELETE FROM job_text WHERE rowid = (SELECT n FROM job WHERE id = ?)`,
-				`DELETE FROM body WHERE n = (SELECT n FROM job WHERE id = ?)`,
-				`DELETE FROM job WHERE id = ?`,
+				`DELETE FROM job WHERE n = (SELECT n FROM body WHERE id = ?)`,
+				`DELETE FROM body WHERE id = ?`,
 			} {
 				if _, err := tx.ExecContext(ctx, statement, string(id)); err != nil {
 					return err
 				}
 			}
 		}
-		return nil
+		_, err := tx.ExecContext(ctx, `DELETE FROM text WHERE n NOT IN (SELECT text FROM job)`)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("write the catalogue: %w", err)

@@ -3,7 +3,6 @@ package journal
 import (
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"vmorchestrator/internal/job"
 )
@@ -58,25 +57,11 @@ func (f Filter) where() (condition string, args []any) {
 	if !f.Until.IsZero() {
 		terms, args = append(terms, "job.n < ?"), append(args, moment(f.Until))
 	}
-	switch {
-	case f.Text == "":
-	case utf8.RuneCountInString(f.Text) < 3: // trigrams find nothing shorter
-		terms = append(terms, `job_text.text LIKE ? ESCAPE '\'`)
-		args = append(args, "%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Text)+"%")
-	default:
-		terms = append(terms, "job_text MATCH ?")
-		args = append(args, `"`+strings.ReplaceAll(f.Text, `"`, `""`)+`"`)
+	if f.Text != "" { // the plus keeps it from being what is looked up first
+		terms = append(terms, "+job.text IN (SELECT text.n FROM text WHERE instr(text.text, ?))")
+		args = append(args, folded(f.Text))
 	}
 	return strings.Join(terms, " AND "), args
-}
-
-// from is what the condition is about. With a text, its rows are found first,
-// newest first as well; without, the table alone.
-func (f Filter) from() (tables, n string) {
-	if f.Text == "" {
-		return "job", "job.n"
-	}
-	return "job_text CROSS JOIN job ON job.n = job_text.rowid", "job_text.rowid"
 }
 
 // moment is the first place that a job of that time may have.
