@@ -109,7 +109,7 @@ func TestHosts_AcceptedKeyIsNoCommand(t *testing.T) {
 	if err := a.Hosts.Connect("web1"); err != nil {
 		t.Fatal(err)
 	}
-	all, err := e.Jobs(t.Context(), engine.Filter{}, "", 10)
+	all, err := e.Jobs(t.Context(), job.Filter{}, "", 10)
 	if err != nil || len(all) != 1 || !all[0].Event || all[0].State != job.Succeeded || all[0].Host != "web1" {
 		t.Fatalf("the history is %+v, %v", all, err)
 	}
@@ -148,7 +148,7 @@ func TestHosts_OnlyThoseOfTheList(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if jobs, err := e.Jobs(t.Context(), engine.Filter{}, "", 10); err != nil || len(jobs) != 0 {
+	if jobs, err := e.Jobs(t.Context(), job.Filter{}, "", 10); err != nil || len(jobs) != 0 {
 		t.Errorf("%d jobs were begun, %v", len(jobs), err)
 	}
 }

@@ -42,7 +42,7 @@ func (b *Jobs) List(q Query) ([]Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := e.Jobs(b.shell.ctx, engine.Filter{}, job.ID(q.Before), min(max(q.Limit, 1), 500))
+	jobs, err := e.Jobs(b.shell.ctx, job.Filter{}, job.ID(q.Before), min(max(q.Limit, 1), 500))
 	if err != nil {
 		return nil, err
 	}

@@ -256,7 +256,7 @@ func (b *bench) tail() {
 // recorded waits until the newest job has printed so much.
 func (b *bench) recorded(e *engine.Engine, bytes uint64) job.ID {
 	for {
-		jobs, err := e.Jobs(context.Background(), engine.Filter{}, "", 1)
+		jobs, err := e.Jobs(context.Background(), job.Filter{}, "", 1)
 		if err != nil {
 			b.t.Fatal(err)
 		}

@@ -52,9 +52,12 @@ func (c *cli) fanOut(e *engine.Engine, request engine.Launch) error {
 	return verdict(ended)
 }
 
+// local is the name of this machine.
+const local = "local"
+
 func hostName(j job.Job) string {
 	if j.Host == "" {
-		return "local"
+		return local
 	}
 	return j.Host
 }

@@ -14,17 +14,18 @@ import (
 
 // filterFlags are the flags that say which jobs are meant.
 type filterFlags struct {
-	f            engine.Filter
+	f            job.Filter
+	hosts        []string
 	states       []string
 	since, until string
 }
 
 func (x *filterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&x.f.Host, "host", nil, "only of these hosts; local is this machine")
-	flags.StringSliceVar(&x.f.Target, "target", nil, "only of these targets")
-	flags.StringSliceVar(&x.f.Project, "project", nil, "only of these projects")
-	flags.StringSliceVar(&x.f.Operator, "operator", nil, "only of these operators, such as user@machine")
+	flags.StringSliceVar(&x.hosts, "host", nil, "only of these hosts; local is this machine")
+	flags.StringSliceVar(&x.f.Targets, "target", nil, "only of these targets")
+	flags.StringVar(&x.f.Project, "project", "", "only of this project")
+	flags.StringVar(&x.f.Operator, "operator", "", "only of this operator: user@machine, or a part of it")
 	flags.StringSliceVar(&x.states, "state", nil, "only in these states: "+strings.Join(stateNames(), ", "))
 	flags.StringVar(&x.since, "since", "", "only those begun since: a time, or how long ago, such as 2h")
 	flags.StringVar(&x.until, "until", "", "only those begun before: a time, or how long ago")
@@ -34,13 +35,19 @@ func (x *filterFlags) add(cmd *cobra.Command) {
 }
 
 // filter checks the flags and returns what they mean at this moment.
-func (x *filterFlags) filter() (f engine.Filter, err error) {
+func (x *filterFlags) filter() (f job.Filter, err error) {
 	f = x.f
+	for _, name := range x.hosts {
+		if name == local {
+			name = ""
+		}
+		f.Hosts = append(f.Hosts, name)
+	}
 	for _, name := range x.states {
 		if !slices.Contains(job.States, job.State(name)) {
 			return f, job.WithHint(fmt.Errorf("--state: %w: %q is not a state", job.ErrInvalid, name), "The states are "+strings.Join(stateNames(), ", ")+".")
 		}
-		f.State = append(f.State, job.State(name))
+		f.States = append(f.States, job.State(name))
 	}
 	now := time.Now()
 	if f.Since, err = moment("--since", x.since, now); err != nil {

@@ -49,7 +49,7 @@ one filter, separated by commas, widen it; several filters narrow it.`,
 	return cmd
 }
 
-func (c *cli) listJobs(ctx context.Context, e *engine.Engine, f engine.Filter, before string, limit int) error {
+func (c *cli) listJobs(ctx context.Context, e *engine.Engine, f job.Filter, before string, limit int) error {
 	var last job.ID
 	if before != "" {
 		j, err := e.Find(ctx, before)
@@ -78,7 +78,7 @@ func (c *cli) listJobs(ctx context.Context, e *engine.Engine, f engine.Filter, b
 	return nil
 }
 
-func (c *cli) countJobs(ctx context.Context, e *engine.Engine, f engine.Filter) error {
+func (c *cli) countJobs(ctx context.Context, e *engine.Engine, f job.Filter) error {
 	counts, err := e.Count(ctx, f)
 	if err != nil || c.json {
 		if err == nil {

@@ -182,7 +182,7 @@ func TestStart_RefusesNonsense(t *testing.T) {
 			t.Errorf("%+v: %v", l, err)
 		}
 	}
-	if jobs, err := e.Jobs(t.Context(), Filter{}, "", 10); err != nil || len(jobs) > 0 {
+	if jobs, err := e.Jobs(t.Context(), job.Filter{}, "", 10); err != nil || len(jobs) > 0 {
 		t.Errorf("%v, %v", jobs, err)
 	}
 }

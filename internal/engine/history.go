@@ -11,8 +11,8 @@ import (
 	"vmorchestrator/internal/journal"
 )
 
-// Filter says which jobs are meant; see [journal.Filter].
-type Filter = journal.Filter
+// Filter says which jobs are meant; see [job.Filter].
+type Filter = job.Filter
 
 // Counts is how many jobs there are in each state; see [journal.Counts].
 type Counts = journal.Counts
@@ -24,7 +24,9 @@ func (e *Engine) Jobs(ctx context.Context, f Filter, before job.ID, limit int) (
 }
 
 // Count tells how many jobs a filter means.
-func (e *Engine) Count(ctx context.Context, f Filter) (Counts, error) { return e.journal.Count(ctx, f) }
+func (e *Engine) Count(ctx context.Context, f Filter) (Counts, error) {
+	return e.journal.Count(ctx, f)
+}
 
 // Short returns a beginning of an id that means no other job now.
 func (e *Engine) Short(ctx context.Context, id job.ID) (string, error) {

@@ -112,7 +112,7 @@ func TestRemote_HostsAreSettledFirst(t *testing.T) {
 	if _, jobs, err := e.Start(l); err == nil || len(jobs) != 0 || !strings.Contains(err.Error(), "wbe2") || job.HintOf(err) == "" {
 		t.Errorf("an unknown host: got %d jobs, %v", len(jobs), err)
 	}
-	if all, err := e.Jobs(t.Context(), Filter{}, "", 10); err != nil || len(all) != 3 {
+	if all, err := e.Jobs(t.Context(), job.Filter{}, "", 10); err != nil || len(all) != 3 {
 		t.Errorf("%d jobs are recorded, %v", len(all), err)
 	}
 }
@@ -289,7 +289,7 @@ func TestRemote_AcceptedHostKeyIsRecorded(t *testing.T) {
 	if j := wait(t, e, start(t, e, there("fresh", "true"))); j.State != job.Succeeded {
 		t.Errorf("after a yes: got %+v", j)
 	}
-	all, err := e.Jobs(t.Context(), Filter{}, "", 10)
+	all, err := e.Jobs(t.Context(), job.Filter{}, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}

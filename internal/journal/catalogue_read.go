@@ -12,7 +12,7 @@ import (
 // list returns up to limit jobs that the filter means and that are older than
 // before, newest first. It never counts rows to find its place, so that a page
 // deep in a long history costs what the first costs.
-func (c *catalogue) list(ctx context.Context, f Filter, before job.ID, limit int) ([]job.Job, error) {
+func (c *catalogue) list(ctx context.Context, f job.Filter, before job.ID, limit int) ([]job.Job, error) {
 	end := int64(math.MaxInt64)
 	if before != "" {
 		end = place(before)
@@ -21,16 +21,16 @@ func (c *catalogue) list(ctx context.Context, f Filter, before job.ID, limit int
 			return nil, fmt.Errorf("read the catalogue: %w", err)
 		}
 	}
-	where, args := f.where()
-	return c.query(ctx, `SELECT json FROM (SELECT n FROM job WHERE `+where+` AND n < ? ORDER BY n DESC LIMIT ?)
+	condition, args := where(f)
+	return c.query(ctx, `SELECT json FROM (SELECT n FROM job WHERE `+condition+` AND n < ? ORDER BY n DESC LIMIT ?)
 		JOIN body USING (n) ORDER BY n DESC`, append(args, end, limit)...)
 }
 
 // count returns how many jobs the filter means, for each state that any has. The
 // index has them together, with all that a filter asks for.
-func (c *catalogue) count(ctx context.Context, f Filter) (Counts, error) {
-	where, args := f.where()
-	rows, err := c.db.QueryContext(ctx, `SELECT state, count(*) FROM job INDEXED BY job_count WHERE `+where+` GROUP BY state`, args...)
+func (c *catalogue) count(ctx context.Context, f job.Filter) (Counts, error) {
+	condition, args := where(f)
+	rows, err := c.db.QueryContext(ctx, `SELECT state, count(*) FROM job INDEXED BY job_count WHERE `+condition+` GROUP BY state`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue: %w", err)
 	}

@@ -240,7 +240,7 @@ func TestCatalogue_IsOnlyACache(t *testing.T) {
 				t.Fatal(err)
 			}
 			again := open(t, dir)
-			got, err := again.Jobs(t.Context(), Filter{}, "", 10)
+			got, err := again.Jobs(t.Context(), job.Filter{}, "", 10)
 			if err != nil || len(got) != 3 || got[0].ID != want[2].ID || got[2].State != job.Succeeded {
 				t.Fatalf("Jobs: %d jobs, %v", len(got), err)
 			}

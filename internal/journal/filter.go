@@ -7,35 +7,8 @@ import (
 	"vmorchestrator/internal/job"
 )
 
-// Local is the name of this machine in a filter and wherever people read.
-const Local = "local"
-
-// Filter says which jobs are meant. Of each field that is not empty one value
-// must be that of the job. The zero Filter means all jobs.
-type Filter struct {
-	Host     []string    `json:"host,omitempty"` // Local, or "", is this machine
-	Target   []string    `json:"target,omitempty"`
-	Project  []string    `json:"project,omitempty"`
-	Operator []string    `json:"operator,omitempty"`
-	State    []job.State `json:"state,omitempty"`
-	Since    time.Time   `json:"since,omitzero" ts_type:"string"` // begun then or later, as the id tells
-	Until    time.Time   `json:"until,omitzero" ts_type:"string"` // begun before then
-	Text     string      `json:"text,omitempty"`                  // stands in command, target, project, log or host; upper and lower case are the same
-}
-
-// All reports whether the filter means all jobs.
-func (f Filter) All() bool {
-	return len(f.Host)+len(f.Target)+len(f.Project)+len(f.Operator)+len(f.State)+len(f.Text) == 0 && f.Since.IsZero() && f.Until.IsZero()
-}
-
-// where writes the filter as a condition on the table job.
-func (f Filter) where() (condition string, args []any) {
-	hosts := make([]string, len(f.Host))
-	for i, h := range f.Host {
-		if h != Local {
-			hosts[i] = h
-		}
-	}
+// where writes a filter as a condition on the table job.
+func where(f job.Filter) (condition string, args []any) {
 	terms := []string{"TRUE"}
 	among := func(column string, values []string) {
 		if len(values) == 0 {
@@ -46,11 +19,15 @@ func (f Filter) where() (condition string, args []any) {
 			args = append(args, v)
 		}
 	}
-	among("job.host", hosts)
-	among("job.target", f.Target)
-	among("job.project", f.Project)
-	among("job.operator", f.Operator)
-	among("job.state", texts(f.State))
+	among("job.host", f.Hosts)
+	among("job.target", f.Targets)
+	among("job.state", texts(f.States))
+	if f.Project != "" {
+		terms, args = append(terms, "job.project = ?"), append(args, f.Project)
+	}
+	if f.Operator != "" {
+		terms, args = append(terms, "instr(lower(job.operator), ?)"), append(args, folded(f.Operator))
+	}
 	if !f.Since.IsZero() {
 		terms, args = append(terms, "job.n >= ?"), append(args, moment(f.Since))
 	}

@@ -42,15 +42,12 @@ func history(t testing.TB, j *Journal, n int) []job.Job {
 }
 
 // means is the filter once more, in the plainest way.
-func means(f Filter, j job.Job) bool {
-	host := j.Host
-	if host == "" {
-		host = Local
-	}
+func means(f job.Filter, j job.Job) bool {
 	any := func(values []string, v string) bool { return len(values) == 0 || slices.Contains(values, v) }
 	at := j.ID.Time()
-	return any(f.Host, host) && any(f.Target, j.Target) && any(f.Project, j.Project) && any(f.Operator, j.Operator) &&
-		(len(f.State) == 0 || slices.Contains(f.State, j.State)) &&
+	return any(f.Hosts, j.Host) && any(f.Targets, j.Target) && (f.Project == "" || f.Project == j.Project) &&
+		strings.Contains(strings.ToLower(j.Operator), strings.ToLower(f.Operator)) &&
+		(len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
 		(f.Since.IsZero() || !at.Before(f.Since)) && (f.Until.IsZero() || at.Before(f.Until)) &&
 		strings.Contains(strings.ToLower(searched(j)), strings.ToLower(f.Text))
 }
@@ -62,13 +59,13 @@ func TestJobs_FilteredAreThoseThatAPlainFilterFinds(t *testing.T) {
 	j := open(t, t.TempDir())
 	jobs := history(t, j, 1500)
 	middle := jobs[len(jobs)/2].ID.Time()
-	filters := []Filter{
+	filters := []job.Filter{
 		{},
-		{Host: []string{"web1"}}, {Host: []string{Local, "db"}}, {Host: []string{"nowhere"}},
-		{Target: []string{"deploy"}, State: []job.State{job.Failed, job.Lost}},
-		{Project: []string{"web"}, Operator: []string{"ann@laptop"}, State: []job.State{job.Cancelled}},
-		{Since: middle}, {Until: middle}, {Since: middle, Until: jobs[len(jobs)*3/4].ID.Time(), Host: []string{"web2"}},
-		{Text: "deploy"}, {Text: "DEPLOY", Host: []string{"web1"}, Since: middle}, {Text: "d"}, {Text: "%"}, {Text: "_"}, {Text: "a_"},
+		{Hosts: []string{"web1"}}, {Hosts: []string{"", "db"}}, {Hosts: []string{"nowhere"}},
+		{Targets: []string{"deploy"}, States: []job.State{job.Failed, job.Lost}},
+		{Project: "web", Operator: "Ann@", States: []job.State{job.Cancelled}},
+		{Since: middle}, {Until: middle}, {Since: middle, Until: jobs[len(jobs)*3/4].ID.Time(), Hosts: []string{"web2"}},
+		{Text: "deploy"}, {Text: "DEPLOY", Hosts: []string{"web1"}, Since: middle}, {Text: "d"}, {Text: "%"}, {Text: "_"}, {Text: "a_"},
 		{Text: `say "hi"`}, {Text: "über"}, {Text: "make -j2 build"}, {Text: "nothing like it"}, {Text: `"*`}, {Text: "NEAR OR AND"},
 	}
 	for _, f := range filters {
@@ -121,14 +118,14 @@ func TestJobs_GoOnBehindWhatIsGone(t *testing.T) {
 	if err := j.cat.remove(t.Context(), jobs[5].ID); err != nil {
 		t.Fatal(err)
 	}
-	page, err := j.Jobs(t.Context(), Filter{}, jobs[5].ID, 2)
+	page, err := j.Jobs(t.Context(), job.Filter{}, jobs[5].ID, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]job.ID{jobs[4].ID, jobs[3].ID}, ids(page)); diff != "" {
 		t.Error(diff)
 	}
-	if page, err := j.Jobs(t.Context(), Filter{Text: "make"}, "", 100); err != nil || len(page) != 9 {
+	if page, err := j.Jobs(t.Context(), job.Filter{Text: "make"}, "", 100); err != nil || len(page) != 9 {
 		t.Errorf("%d jobs, %v: the removed one is still found by its text", len(page), err)
 	}
 }
@@ -152,7 +149,7 @@ func TestJobs_OfTheSameInstantAreAllListed(t *testing.T) {
 	}
 	var got []job.ID
 	for before := job.ID(""); ; before = got[len(got)-1] {
-		page, err := j.Jobs(t.Context(), Filter{}, before, 2)
+		page, err := j.Jobs(t.Context(), job.Filter{}, before, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,18 +175,18 @@ func BenchmarkJobs(b *testing.B) {
 	defer j.Close()
 	jobs := history(b, j, *longHistory)
 	half := jobs[len(jobs)/2]
-	for name, f := range map[string]Filter{
+	for name, f := range map[string]job.Filter{
 		"all":       {},
-		"host":      {Host: []string{Local}},
-		"two hosts": {Host: []string{Local, "db"}},
-		"rare":      {Host: []string{"nowhere"}, State: []job.State{job.Failed}},
-		"state":     {State: []job.State{job.Failed}},
-		"several":   {Host: []string{"web1"}, Target: []string{"deploy"}, State: []job.State{job.Failed, job.Lost}, Operator: []string{"ann@laptop"}},
-		"since":     {Since: half.ID.Time(), Project: []string{"web"}},
+		"host":      {Hosts: []string{""}},
+		"two hosts": {Hosts: []string{"", "db"}},
+		"rare":      {Hosts: []string{"nowhere"}, States: []job.State{job.Failed}},
+		"state":     {States: []job.State{job.Failed}},
+		"several":   {Hosts: []string{"web1"}, Targets: []string{"deploy"}, States: []job.State{job.Failed, job.Lost}, Operator: "Ann@"},
+		"since":     {Since: half.ID.Time(), Project: "web"},
 		"text":      {Text: "deploy"},
 		"text all":  {Text: "make"},
 		"text none": {Text: "nothing like it"},
-		"letter":    {Text: "j2", Host: []string{"web1"}},
+		"letter":    {Text: "j2", Hosts: []string{"web1"}},
 	} {
 		b.Run("page/"+name, func(b *testing.B) {
 			for b.Loop() {

@@ -149,7 +149,7 @@ func (j *Journal) openSegment(id job.ID) (*os.File, error) {
 // Jobs returns up to limit jobs that the filter means and that are older than
 // before, newest first; without before, from the newest. A job whose state has
 // just changed may still be listed under the one before.
-func (j *Journal) Jobs(ctx context.Context, f Filter, before job.ID, limit int) ([]job.Job, error) {
+func (j *Journal) Jobs(ctx context.Context, f job.Filter, before job.ID, limit int) ([]job.Job, error) {
 	jobs, err := j.cat.list(ctx, f, before, limit)
 	for i := range jobs {
 		j.overlay(&jobs[i])
@@ -170,7 +170,9 @@ func (c Counts) All() (n int) {
 }
 
 // Count returns how many jobs the filter means.
-func (j *Journal) Count(ctx context.Context, f Filter) (Counts, error) { return j.cat.count(ctx, f) }
+func (j *Journal) Count(ctx context.Context, f job.Filter) (Counts, error) {
+	return j.cat.count(ctx, f)
+}
 
 // Alive returns the jobs of all processes that have not ended.
 func (j *Journal) Alive(ctx context.Context) ([]job.Job, error) {

@@ -241,7 +241,7 @@ func (j *Journal) openCatalogue(ctx context.Context) error {
 	}
 	cat, err := openCatalogue(path)
 	if err == nil {
-		if _, err = cat.list(ctx, Filter{}, "", 1); err != nil {
+		if _, err = cat.list(ctx, job.Filter{}, "", 1); err != nil {
 			err = errors.Join(err, cat.close())
 		}
 	}
@@ -281,7 +281,7 @@ func (j *Journal) scratchCatalogue(ctx context.Context, path string, missing boo
 	j.scratch = scratch
 	if !missing && !j.stale() {
 		if j.cat, err = openCatalogueCopy(path, scratch); err == nil {
-			if _, err = j.cat.list(ctx, Filter{}, "", 1); err == nil && j.cat.complete(ctx) {
+			if _, err = j.cat.list(ctx, job.Filter{}, "", 1); err == nil && j.cat.complete(ctx) {
 				return nil
 			}
 			if err := j.cat.close(); err != nil {

@@ -434,11 +434,11 @@ func TestFind_ByIDPrefixAndAge(t *testing.T) {
 			t.Errorf("Find(%q): %v, want %v", name, err, want)
 		}
 	}
-	list, err := j.Jobs(t.Context(), Filter{}, "", 2)
+	list, err := j.Jobs(t.Context(), job.Filter{}, "", 2)
 	if err != nil || len(list) != 2 || list[0].ID != ids[2] || list[1].ID != ids[1] {
 		t.Fatalf("Jobs: %v, %v", list, err)
 	}
-	if next, err := j.Jobs(t.Context(), Filter{}, list[1].ID, 2); err != nil || len(next) != 1 || next[0].ID != ids[0] {
+	if next, err := j.Jobs(t.Context(), job.Filter{}, list[1].ID, 2); err != nil || len(next) != 1 || next[0].ID != ids[0] {
 		t.Errorf("the next page is %v, %v", next, err)
 	}
 }
