@@ -18,6 +18,10 @@ const (
 	// maxLinks are the connections to one host: four of the default are enough for
 	// more than thirty commands at once.
 	maxLinks = 4
+
+	// maxSingles are the connections to a host that has one session on each. The last
+	// one is for ending what runs on the others.
+	maxSingles = 10
 )
 
 // use is what a connection is taken for.
@@ -109,7 +113,14 @@ func (h *host) pick(u use) (best *link, more bool) {
 	if u == forControl {
 		room = h.limit
 	}
+	most, busy := maxLinks, 0
+	if h.limit == 1 {
+		most = maxSingles
+	}
 	for _, l := range h.links {
+		if l.sessions > 0 {
+			busy++
+		}
 		if closed(l.dead) || u != asJump && l.sessions >= room {
 			continue
 		}
@@ -117,8 +128,10 @@ func (h *host) pick(u use) (best *link, more bool) {
 			best = l
 		}
 	}
-	spare := len(h.links) < maxLinks && !h.full
+	spare := len(h.links) < most && !h.full
 	switch {
+	case h.limit == 1 && busy >= maxSingles-1 && u != forControl && u != asJump:
+		return nil, false
 	case u == forReader && best == nil:
 		return nil, spare && len(h.links) > 0 && !h.links[0].asked
 	case len(h.links) == 0:

@@ -98,6 +98,55 @@ func TestPool_LearnsMaxSessions(t *testing.T) {
 	}
 }
 
+// Ensure what runs can be ended although each connection takes one session and
+// all places are taken.
+func TestPool_OneSessionOnEach(t *testing.T) {
+	t.Parallel()
+	p := poolFor(t, remotetest.Start(t, remotetest.Config{Options: []string{"MaxSessions 1"}}))
+	var all sync.WaitGroup
+	processes := make(chan *Process, maxSingles)
+	for range maxSingles - 1 {
+		all.Go(func() {
+			out := processtest.NewRecorder()
+			c := shell("echo ready; exec sleep 600")
+			c.Stdout = out
+			processes <- run(t, p, web1, c)
+			out.Until(t, "ready")
+		})
+	}
+	all.Wait()
+	if t.Failed() {
+		return
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.Start(ctx, web1, command(shell("true")))
+		ended <- err
+	}()
+	for range maxSingles - 1 {
+		r := <-processes
+		select {
+		case err := <-ended: // the first cancel makes room
+			if err != nil {
+				t.Error(err)
+			}
+			ended = nil
+		default:
+		}
+		r.Cancel()
+		if e := processtest.Wait(t, r); e.Signal != "SIGINT" || e.Survivors != nil {
+			t.Errorf("got %+v", e)
+		}
+	}
+	if ended != nil {
+		if err := processtest.Await(t, "the one that waited", ended); err != nil {
+			t.Error(err)
+		}
+	}
+	cancel()
+}
+
 // Ensure that what has no room waits for it, and can be given up.
 func TestPool_WaitsForRoom(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ type session struct {
 // session begins one on a connection that has room, making one if need be.
 // Setup sends the requests that start the command.
 func (h *host) session(ctx context.Context, u use, setup func(*session) error) (*session, error) {
-	for stale := 0; ; {
+	for stale, early := 0, 0; ; {
 		l, err := h.acquire(ctx, u)
 		if err != nil {
 			return nil, err
@@ -51,6 +51,13 @@ func (h *host) session(ctx context.Context, u use, setup func(*session) error) (
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case errors.As(err, &refused) && h.learn(l, refused):
+		case errors.As(err, &refused) && refused.Reason != ssh.UnknownChannelType && early < 5:
+			early++ // sshd counts the one before until it has cleaned up after it
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
 		case errors.As(err, &refused):
 			return nil, job.WithHint(fmt.Errorf("start a session on %s: the server refused it: %s", h.name, clean(refused.Message)),
 				"Check MaxSessions and the account's restrictions in its sshd_config.")

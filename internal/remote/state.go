@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"time"
@@ -35,6 +36,9 @@ func (h *host) arrived(l *link, t *trail) {
 	if h.state.Status != StatusConnected {
 		since = time.Now()
 	}
+	if losesSessions(l.client.ServerVersion()) {
+		h.limit = 1
+	}
 	h.state = State{
 		Destination: h.at.Destination, Status: StatusConnected, Since: since, Engine: "built-in",
 		LatencyMS: h.state.LatencyMS, Steps: t.all(), Way: t.came(""),
@@ -47,6 +51,12 @@ func (h *host) arrived(l *link, t *trail) {
 		h.state.Kex, h.state.Cipher, h.state.MAC = a.KeyExchange, a.Read.Cipher, a.Read.MAC
 	}
 }
+
+// losesSessions reports whether a server closes a session that has not begun its
+// command yet when the command of another session on the same connection ends.
+// What began a moment too late runs then, unheard, and the connection is over.
+// Dropbear does so, also in 2026; with one session at a time it cannot.
+func losesSessions(version []byte) bool { return bytes.Contains(version, []byte("dropbear")) }
 
 // failed needs h.mu. There is no connection, and the attempt to make one failed.
 func (h *host) failed(t *trail, err error, silent bool) {

@@ -18,7 +18,7 @@ import (
 // KnownHost is how an address is written in known_hosts.
 func KnownHost(addr string) string { return knownhosts.Normalize(addr) }
 
-// daemon is one run of sshd.
+// daemon is one run of the server.
 type daemon struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -46,7 +46,7 @@ func (s *Server) start() {
 			break
 		}
 		if s.through != "" || try == 5 || !strings.Contains(s.Log(), "Address already in use") {
-			s.t.Fatalf("start sshd: %v\n%s", err, s.Log())
+			s.t.Fatalf("start %s: %v\n%s", s.program, err, s.Log())
 		}
 		if s.Port, err = freePort(); err != nil {
 			s.t.Fatal(err)
@@ -62,8 +62,6 @@ func (s *Server) start() {
 }
 
 func (s *Server) launch() error {
-	config := filepath.Join(s.Dir, "sshd_config")
-	write(s.t, config, s.serverConfig(), 0o644)
 	log, err := os.OpenFile(filepath.Join(s.Dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -73,8 +71,12 @@ func (s *Server) launch() error {
 	if err != nil {
 		return err
 	}
-	argv := s.inNamespace([]string{s.sshd, "-D", "-e", "-f", config})
-	d := &daemon{cmd: exec.Command(argv[0], argv[1:]...), exited: make(chan struct{})}
+	program := s.sshd
+	if s.cfg.Dropbear {
+		program = s.dropbear
+	}
+	cmd, ready := program()
+	d := &daemon{cmd: cmd, exited: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.SysProcAttr = withParent()
 	if err := d.cmd.Start(); err != nil {
@@ -83,12 +85,12 @@ func (s *Server) launch() error {
 	go func() { d.cmd.Wait(); close(d.exited) }()
 	s.run = d
 
-	// The word of sshd itself: whoever answers on the port might be another.
+	// The word of the server itself: whoever answers on the port might be another.
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	over := time.After(startTimeout)
 	for {
-		if text := s.Log(); len(text) > int(before) && strings.Contains(text[before:], "Server listening on 127.0.0.1 port") {
+		if text := s.Log(); len(text) > int(before) && strings.Contains(text[before:], ready) {
 			return nil
 		}
 		select {
@@ -101,6 +103,14 @@ func (s *Server) launch() error {
 		case <-look.C:
 		}
 	}
+}
+
+// sshd is how it is started, and what it says when it listens.
+func (s *Server) sshd() (cmd *exec.Cmd, ready string) {
+	config := filepath.Join(s.Dir, "sshd_config")
+	write(s.t, config, s.serverConfig(), 0o644)
+	argv := s.inNamespace([]string{s.program, "-D", "-e", "-f", config})
+	return exec.Command(argv[0], argv[1:]...), "Server listening on 127.0.0.1 port"
 }
 
 // serverConfig is sshd's: the first value of a keyword wins there, and what
@@ -126,7 +136,7 @@ func (s *Server) serverConfig() string {
 		b.WriteString(line + "\n")
 	}
 	b.WriteString(setEnv + "\n")
-	for _, kind := range []string{"ed25519", "rsa"} {
+	for _, kind := range s.cfg.HostKeys {
 		fmt.Fprintf(&b, "HostKey %s\n", filepath.Join(s.Dir, "host_"+kind))
 	}
 	for _, line := range []string{
@@ -146,7 +156,7 @@ func (s *Server) serverConfig() string {
 
 // takes reports whether this sshd knows a line.
 func (s *Server) takes(line string) bool {
-	return exec.Command(s.sshd, "-t", "-f", os.DevNull, "-h", filepath.Join(s.Dir, "host_ed25519"), "-o", line).Run() == nil
+	return exec.Command(s.program, "-t", "-f", os.DevNull, "-h", filepath.Join(s.Dir, "host_"+s.cfg.HostKeys[0]), "-o", line).Run() == nil
 }
 
 // Stop ends the server and everything that was started through it. A test does
@@ -209,4 +219,13 @@ func (s *Server) Disconnect() {
 // logged in.
 func (s *Server) Started() []int { return s.marked() }
 
-func (s *Server) marked() []int { return Carrying(s.mark) }
+func (s *Server) marked() []int {
+	found := Carrying(s.mark)
+	if s.cfg.Dropbear { // which hands on its own environment
+		found = slices.DeleteFunc(found, func(pid int) bool {
+			exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+			return err == nil && exe == s.program
+		})
+	}
+	return found
+}

@@ -34,14 +34,18 @@ func (s *Server) makeKeys() {
 		s.t.Fatal(err)
 	}
 	write(s.t, filepath.Join(s.Dir, "authorized_keys"), string(public), 0o644)
-	for _, kind := range []string{"ed25519", "rsa"} {
+	for _, kind := range s.cfg.HostKeys {
+		if s.cfg.Dropbear {
+			s.dropbearKey(kind)
+			continue
+		}
 		args := []string{"-N", ""}
 		if kind == "rsa" {
 			args = append(args, "-b", "2048") // a third of the time that the default takes
 		}
 		Keygen(s.t, filepath.Join(s.Dir, "host_"+kind), kind, args...)
 	}
-	s.HostKey = filepath.Join(s.Dir, "host_ed25519.pub")
+	s.HostKey = filepath.Join(s.Dir, "host_"+s.cfg.HostKeys[0]+".pub")
 	s.KnownHosts = filepath.Join(s.Dir, "known_hosts")
 }
 
@@ -49,7 +53,7 @@ func (s *Server) makeKeys() {
 func (s *Server) writeKnownHosts() {
 	s.t.Helper()
 	var b bytes.Buffer
-	for _, kind := range []string{"ed25519", "rsa"} {
+	for _, kind := range s.cfg.HostKeys {
 		text, err := os.ReadFile(filepath.Join(s.Dir, "host_"+kind+".pub"))
 		if err != nil {
 			s.t.Fatal(err)
@@ -84,8 +88,12 @@ func (s *Server) Client(t testing.TB, host string) *ssh.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	algorithm := key.Type()
+	if algorithm == ssh.KeyAlgoRSA {
+		algorithm = ssh.KeyAlgoRSASHA256
+	}
 	c, err := ssh.Dial("tcp", s.through, &ssh.ClientConfig{
-		User: o.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+		User: o.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyAlgorithms: []string{algorithm},
 		HostKeyCallback: ssh.FixedHostKey(key), Timeout: startTimeout,
 	})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package remotetest gives tests a real OpenSSH server on the loopback device,
-// and a network in front of it that can be cut and frozen.
+// Package remotetest gives tests a real OpenSSH server on the loopback device, or
+// a Dropbear, and a network in front of it that can be cut and frozen.
 //
 //	s := remotetest.Start(t, remotetest.Config{})
 //	out, err := exec.Command("ssh", "-F", s.ConfigFile, "web1", "hostname").Output()
@@ -37,6 +37,13 @@ type Config struct {
 	// the exception of what it needs to find and to stop the server.
 	Options []string
 
+	// Dropbear makes it one instead of sshd. Options are then its arguments, and
+	// there are no Shells.
+	Dropbear bool
+
+	// HostKeys are the kinds of its host keys; none means ed25519 and rsa.
+	HostKeys []string
+
 	// Hosts are the names it has in ConfigFile; none means web1.
 	Hosts []string
 
@@ -63,14 +70,14 @@ type Config struct {
 // AllShells are the login shells that Config.Shells may name.
 var AllShells = []string{"bash", "dash", "zsh", "ksh", "ash", "fish", "csh", "tcsh"}
 
-// Server is a running sshd.
+// Server is a running sshd or Dropbear.
 type Server struct {
 	Addr       string // host:port
 	Port       int
 	Dir        string // everything of it is here
 	User       string // who logs in, unless the host is one of Config.Shells
 	Key        string // path of the private key it takes, without a passphrase
-	HostKey    string // path of its public ed25519 host key
+	HostKey    string // path of its public host key, the first of Config.HostKeys
 	KnownHosts string // path of a file that holds all of its host keys
 	ConfigFile string // an ssh_config with every host, complete: give it to ssh -F
 
@@ -81,7 +88,7 @@ type Server struct {
 
 	t       testing.TB
 	cfg     Config
-	sshd    string
+	program string // sshd or dropbear
 	mark    string // in the environment of everything that is started through it
 	through string // address in ConfigFile
 	users   map[string]string
@@ -94,11 +101,18 @@ func Start(t testing.TB, cfg Config) *Server {
 	if len(cfg.Hosts) == 0 {
 		cfg.Hosts = []string{"web1"}
 	}
+	if len(cfg.HostKeys) == 0 {
+		cfg.HostKeys = []string{"ed25519", "rsa"}
+	}
+	name := "sshd"
+	if cfg.Dropbear {
+		name = "dropbear"
+	}
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, cfg: cfg, sshd: Program(t, "sshd"), User: me.Username, users: map[string]string{}}
+	s := &Server{t: t, cfg: cfg, program: Program(t, name), User: me.Username, users: map[string]string{}}
 	s.Dir = tempDir(t)
 	s.mark = "VMO_TEST_SERVER=" + filepath.Base(s.Dir)
 	s.makeKeys()

@@ -169,3 +169,29 @@ func TestServer_ThroughAProxy(t *testing.T) {
 		t.Errorf("got %v, %d connections", err, p.Accepted())
 	}
 }
+
+// Ensure a Dropbear is as good a server as sshd: it has the same names, its user
+// an own home, and nothing of it is left.
+func TestServer_Dropbear(t *testing.T) {
+	t.Parallel()
+	s := Start(t, Config{Dropbear: true, HostKeys: []string{"ecdsa"}})
+	if out, err := on(t, s, "web1", `pwd; ps -o comm= -p $PPID`); err != nil || out != s.Home("web1")+"\ndropbear" {
+		t.Errorf("got %q, %v", out, err)
+	}
+	if _, err := on(t, s, "web1", "setsid sleep 600 >/dev/null 2>&1 & echo ok"); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.Started(); len(left) != 1 {
+		t.Fatalf("started: got %v", left)
+	}
+	c := s.Client(t, "web1")
+	s.Disconnect()
+	waitClosed(t, c)
+	s.Restart()
+	if left := s.Started(); len(left) != 0 {
+		t.Errorf("after a restart: got %v", left)
+	}
+	if _, err := on(t, s, "web1", "true"); err != nil {
+		t.Errorf("after a restart: %v", err)
+	}
+}

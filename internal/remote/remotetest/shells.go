@@ -32,15 +32,11 @@ func (s *Server) makeUsers() {
 			s.t.Fatal(err)
 		}
 	}
-	passwd, shadow, group := read("/etc/passwd"), read("/etc/shadow"), read("/etc/group")
-	lines := strings.SplitAfter(passwd, "\n")
-	for i, line := range lines {
-		if fields := strings.Split(line, ":"); len(fields) == 7 && fields[0] == s.User {
-			fields[5] = s.Home("")
-			lines[i] = strings.Join(fields, ":")
-		}
+	if s.cfg.Dropbear {
+		s.dropbearUser()
+		return
 	}
-	passwd = strings.Join(lines, "")
+	passwd, shadow, group := s.passwd(), read("/etc/shadow"), read("/etc/group")
 	for _, shell := range s.cfg.Shells {
 		if !slices.Contains(AllShells, shell) {
 			s.t.Fatalf("there is no login shell %q in AllShells", shell)
@@ -77,11 +73,23 @@ func (s *Server) makeUsers() {
 	}
 }
 
+// passwd is the system's, with another home for the current user.
+func (s *Server) passwd() string {
+	lines := strings.SplitAfter(read("/etc/passwd"), "\n")
+	for i, line := range lines {
+		if fields := strings.Split(line, ":"); len(fields) == 7 && fields[0] == s.User {
+			fields[5] = s.Home("")
+			lines[i] = strings.Join(fields, ":")
+		}
+	}
+	return strings.Join(lines, "")
+}
+
 // Home is the home folder of whom a host logs in. It is an empty one, also for the
 // current user, whose own shell files are nothing that a test should depend on;
 // but not when users are emulated.
 func (s *Server) Home(host string) string {
-	if s.Emulated {
+	if s.Emulated && !s.cfg.Dropbear {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			s.t.Fatal(err)
