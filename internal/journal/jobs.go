@@ -129,6 +129,17 @@ func (j *Journal) shelfPath(id job.ID) string {
 
 // openSegment opens the segment of a job wherever it is at the moment.
 func (j *Journal) openSegment(id job.ID) (*os.File, error) {
+	f, err := j.openOwn(id)
+	if errors.Is(err, job.ErrNotFound) {
+		if replica, err := os.Open(j.replicaPath(id)); err == nil {
+			return replica, nil
+		}
+	}
+	return f, err
+}
+
+// openOwn opens the segment of a job of this installation.
+func (j *Journal) openOwn(id job.ID) (*os.File, error) {
 	if _, err := job.ParseID(string(id)); err != nil {
 		return nil, err
 	}

@@ -87,6 +87,8 @@ type Journal struct {
 	trouble error // of the last sweep
 
 	ballastGone atomic.Bool // it was given up, and is to be laid anew
+	shipped     atomic.Bool // see Shipped
+	entries     entriesAt
 
 	closing chan struct{}
 	keeper  sync.WaitGroup

@@ -58,6 +58,9 @@ func (j *Journal) flush() {
 	j.mu.Unlock()
 	var stale []job.Job
 	for _, r := range dirty {
+		if j.shipped.Load() {
+			r.closeOpen()
+		}
 		r.sync()
 		r.mu.Lock()
 		if r.touched {
@@ -88,6 +91,23 @@ func (r *Record) sync() {
 		r.job.Detail = r.doubt
 		r.mu.Unlock()
 	}
+}
+
+// Shipped makes blocks of living jobs close at least every [Config.Sync], so that
+// they can be shipped while their jobs run. It costs a mark for each.
+func (j *Journal) Shipped(on bool) { j.shipped.Store(on) }
+
+// closeOpen closes the open block, unless somebody is writing at the moment.
+func (r *Record) closeOpen() {
+	if !r.writing.TryLock() {
+		return
+	}
+	defer r.writing.Unlock()
+	if r.sealed || r.dropping || r.block.rawLen == 0 {
+		return
+	}
+	r.closeBlock()
+	_ = r.flush() // the mark waits in the buffer, and the next write tells
 }
 
 // sweep ends the jobs whose owner is gone, and remembers what went wrong.

@@ -309,32 +309,28 @@ func sealing(k job.EntryKind) bool {
 	return k == job.EntrySeal || k == job.EntryAdopt || k == job.EntryImport
 }
 
-// A LedgerReader reads the ledger of a journal in order, from any process.
-type LedgerReader struct {
-	f   *os.File
-	n   uint64
-	end int64
-}
-
-// Ledger returns a reader of the ledger. Close it.
-func (j *Journal) Ledger() (*LedgerReader, error) {
+// Entries returns up to limit entries of the ledger behind number after, in the
+// order of the file, whatever their numbers say; from any process. None means
+// that there are none yet.
+func (j *Journal) Entries(after uint64, limit int) ([]job.Entry, error) {
+	j.entries.Lock()
+	defer j.entries.Unlock()
 	f, err := os.Open(filepath.Join(j.dir, ledgerName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
-	return &LedgerReader{f: f}, nil
-}
-
-// Entries returns up to limit entries behind number after, in the order of the
-// file, whatever their numbers say. None means that there are none yet.
-func (r *LedgerReader) Entries(after uint64, limit int) ([]job.Entry, error) {
-	if after != r.n {
-		r.n, r.end = 0, 0
+	defer f.Close()
+	at := &j.entries // where the last call came to: the next mostly goes on there
+	if after != at.n {
+		at.n, at.end = 0, 0
 	}
 	var out []job.Entry
-	err := walkLedger(r.f, r.end, func(e job.Entry, end int64) (bool, error) {
-		r.n, r.end = r.n+1, end
-		if r.n > after {
+	err = walkLedger(f, at.end, func(e job.Entry, end int64) (bool, error) {
+		at.n, at.end = at.n+1, end
+		if at.n > after {
 			out = append(out, e)
 		}
 		return len(out) == limit, nil
@@ -345,5 +341,9 @@ func (r *LedgerReader) Entries(after uint64, limit int) ([]job.Entry, error) {
 	return out, nil
 }
 
-// Close gives the file back.
-func (r *LedgerReader) Close() error { return r.f.Close() }
+// entriesAt is a place in the ledger.
+type entriesAt struct {
+	sync.Mutex
+	n   uint64
+	end int64
+}

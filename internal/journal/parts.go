@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -34,7 +35,7 @@ type Parts struct {
 
 // Parts opens the record of a job. Errors are those of [Journal.Reader].
 func (j *Journal) Parts(id job.ID) (*Parts, error) {
-	f, err := j.openSegment(id)
+	f, err := j.openOwn(id)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +165,9 @@ func (p *Parts) block(step found) (job.Block, bool) {
 		p.next = m.number + 1
 		b := m.block()
 		b.Data = append([]byte(nil), step.payload[markSize:]...) // nil if it was emptied
+		if p.raw && b.Data != nil {
+			b.Data, _ = decompress(b.Data, m.rawLen) // without its data if that fails
+		}
 		return b, true
 	case step.kind == kindMark:
 		m, ok := parseMark(step.payload)
@@ -203,3 +207,31 @@ func markOf(b job.Block) mark {
 		digest: b.Digest, chain: b.Chain,
 	}
 }
+
+// decompress undoes the compression of a block. What comes from elsewhere may be
+// anything, so its length must be the one that is expected.
+func decompress(data []byte, rawLen uint32) ([]byte, error) {
+	if rawLen > maxRaw {
+		return nil, fmt.Errorf("%w: a block of %d bytes", job.ErrInvalid, rawLen)
+	}
+	z, err := decoder()
+	if err != nil {
+		return nil, err
+	}
+	raws, err := z.DecodeAll(data, make([]byte, 0, rawLen))
+	if err == nil && len(raws) != int(rawLen) {
+		err = fmt.Errorf("%w: a block is %d bytes long instead of %d", job.ErrInvalid, len(raws), rawLen)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return raws, nil
+}
+
+// maxRaw bounds the frames of a block: it is closed by the chunk that fills it.
+const maxRaw = blockSize + maxChunk + 2*headerSize
+
+// decoder is shared: DecodeAll may be called from several goroutines.
+var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(4*maxRaw))
+})
