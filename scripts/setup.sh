@@ -105,6 +105,7 @@ needs_ssh() {
 	needs_program openssh-server sshd
 	needs_program dropbear-bin dropbear
 	needs_program iproute2 ip
+	needs_program nftables nft
 	needs sudo sudo
 	needs dash dash
 	needs zsh zsh
