@@ -35,6 +35,7 @@ var owners = map[string][]string{
 	"github.com/klauspost/compress":     {"internal/journal"},
 	"golang.org/x/sync":                 {"internal/journal"},
 	"github.com/fsnotify/fsnotify":      {"internal/engine"},
+	"github.com/zalando/go-keyring":     {"internal/secret"},
 	"github.com/adrg/xdg":               {"internal/engine"},                  // where files belong is decided once
 	"github.com/google/uuid":            {"internal/job", "internal/journal"}, // ids of jobs; the journal's own id and names of its temporary files
 	"github.com/wailsapp/wails/v2":      {"", "app"},
@@ -146,7 +147,7 @@ func TestImports_GoDown(t *testing.T) {
 		"internal/archive": 2, "internal/archive/archivetest": 1,
 		"internal/process": 2, "internal/process/processtest": 1, "internal/journal": 2,
 		"internal/remote": 2, "internal/remote/knownhosts": 1, "internal/remote/remotetest": 1,
-		"internal/job": 0, "internal/target": 0, "internal/inventory": 0, "internal/tail": 0,
+		"internal/job": 0, "internal/target": 0, "internal/inventory": 0, "internal/tail": 0, "internal/secret": 0,
 	}
 	for path, p := range list(t) {
 		from, known := layers[short(path)]

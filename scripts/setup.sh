@@ -124,6 +124,7 @@ needs_tests() {
 		needs xdotool xdotool
 		needs imagemagick import
 		needs dbus dbus-run-session
+		needs gnome-keyring gnome-keyring-daemon
 	fi
 	[ -n "${VMO_CHROMIUM:-}" ] || needs chromium chromium
 }

@@ -71,7 +71,7 @@ for the one before.`,
 	for group, commands := range map[string][]*cobra.Command{
 		"run":    {c.projectsCommand(), c.targetsCommand(), c.hostsCommand(), c.runCommand(), c.execCommand(), c.shellCommand(), c.tailCommand(), c.cancelCommand(), c.unrecordedCommand()},
 		"record": {c.jobsCommand(), c.showCommand(), c.replayCommand(), c.followCommand()},
-		"care":   {c.doctorCommand(), c.reindexCommand(), c.compactCommand(), c.versionCommand()},
+		"care":   {c.doctorCommand(), c.verifyCommand(), c.reindexCommand(), c.compactCommand(), c.versionCommand()},
 	} {
 		for _, command := range commands {
 			command.GroupID = group

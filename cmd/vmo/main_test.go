@@ -86,7 +86,8 @@ func isolated(dir string) map[string]string {
 		"VMO_DATA_DIR":    filepath.Join(dir, "journal"),
 		"VMO_SSH_CONFIG":  filepath.Join(dir, "ssh_config"),
 		"VMO_JOB":         "", "VMO_JOBS": "",
-		"GORACE": "atexit_sleep_ms=0", // else every vmo takes a second to exit
+		"VMO_KEYCHAIN": "off",               // tests never touch the operator's
+		"GORACE":       "atexit_sleep_ms=0", // else every vmo takes a second to exit
 	}
 }
 

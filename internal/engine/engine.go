@@ -99,7 +99,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		settings: settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")}, home: home(),
 	}
 	var err error
-	e.journal, err = journal.Open(ctx, journal.Config{Dir: c.DataDir, Changed: e.changes.add, Descendants: left})
+	e.journal, err = journal.Open(ctx, journal.Config{Dir: c.DataDir, Changed: e.changes.add, Descendants: left, Key: c.signingKey})
 	if err != nil {
 		return nil, err
 	}

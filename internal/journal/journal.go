@@ -65,9 +65,9 @@ type Config struct {
 	// record. The pid is that of its process, 0 if it had none. Nil finds none.
 	Descendants func(j job.Job, pid int) []job.Survivor
 
-	// Key fetches the key that signs the ledger; it must end with its context. Nil:
-	// nothing is signed.
-	Key func(context.Context) (Key, error)
+	// Key fetches the key that signs the ledger of an installation; it must end
+	// with its context. Nil: nothing is signed.
+	Key func(ctx context.Context, installation string) (Key, error)
 
 	wrap func(file) file // tests put a failing disk between
 }

@@ -52,8 +52,8 @@ const (
 )
 
 // openLedger opens the ledger of a journal that can be written.
-func openLedger(dir, installation string, key func(context.Context) (Key, error)) (*ledger, error) {
-	l := &ledger{path: filepath.Join(dir, ledgerName), installation: installation, sign: newSigner(key)}
+func openLedger(dir, installation string, key func(context.Context, string) (Key, error)) (*ledger, error) {
+	l := &ledger{path: filepath.Join(dir, ledgerName), installation: installation, sign: newSigner(installation, key)}
 	var err error
 	if l.f, err = os.OpenFile(l.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err == nil {
 		l.lock, err = os.OpenFile(l.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -128,13 +129,30 @@ func (p *Parts) part(from uint32, limit int) (job.Part, error) {
 	return part, nil
 }
 
-// seek moves to the block with a number, or to the nearest before it.
-func (p *Parts) seek(from uint32) error {
+// Left is how many bytes of output are in the closed blocks from number from on.
+func (p *Parts) Left(from uint32) (uint64, error) {
+	x, err := p.index()
+	if err != nil {
+		return 0, fmt.Errorf("read the record of job %s: %w", p.id, err)
+	}
+	n := len(x.marks)
+	if i := slices.IndexFunc(x.marks, func(m mark) bool { return m.number >= from }); i >= 0 {
+		return x.marks[n-1].endOffset() - x.marks[i].offset, nil
+	}
+	return 0, nil
+}
+
+func (p *Parts) index() (*index, error) {
 	info, err := p.f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	x, err := readIndex(p.f, p.seed, info.Size())
+	return readIndex(p.f, p.seed, info.Size())
+}
+
+// seek moves to the block with a number, or to the nearest before it.
+func (p *Parts) seek(from uint32) error {
+	x, err := p.index()
 	if err != nil {
 		return err
 	}

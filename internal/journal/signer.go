@@ -36,7 +36,8 @@ const keyWait = 3 * time.Second
 
 // signer fetches the key once, in the background of the first job.
 type signer struct {
-	fetch   func(context.Context) (Key, error)
+	fetch   func(ctx context.Context, installation string) (Key, error)
+	of      string // the installation
 	start   sync.Once
 	fetched chan struct{}
 	found   *Key
@@ -45,8 +46,8 @@ type signer struct {
 	known   bool // the ledger names it
 }
 
-func newSigner(fetch func(context.Context) (Key, error)) *signer {
-	return &signer{fetch: fetch, fetched: make(chan struct{})}
+func newSigner(installation string, fetch func(context.Context, string) (Key, error)) *signer {
+	return &signer{of: installation, fetch: fetch, fetched: make(chan struct{})}
 }
 
 // prepare begins to fetch the key.
@@ -61,7 +62,7 @@ func (s *signer) prepare() {
 		go func() {
 			defer close(s.fetched)
 			defer stop()
-			key, err := s.fetch(ctx)
+			key, err := s.fetch(ctx, s.of)
 			if err != nil {
 				s.trouble = err
 				return

@@ -25,7 +25,7 @@ func signing(t *testing.T) func(*Config) {
 		t.Fatal(err)
 	}
 	return func(c *Config) {
-		c.Key = func(context.Context) (Key, error) { return Key{Private: private, Kept: "a test"}, nil }
+		c.Key = func(context.Context, string) (Key, error) { return Key{Private: private, Kept: "a test"}, nil }
 	}
 }
 
@@ -326,7 +326,7 @@ func TestVerify_ANewLedgerIsNotTheOldOne(t *testing.T) {
 func TestVerify_WithoutAKeyItCannotTell(t *testing.T) {
 	t.Parallel()
 	j := open(t, t.TempDir(), func(c *Config) {
-		c.Key = func(context.Context) (Key, error) { return Key{}, errors.New("no keychain") }
+		c.Key = func(context.Context, string) (Key, error) { return Key{}, errors.New("no keychain") }
 	})
 	id, _, _ := sealed3(t, j)
 	ledger, records := verify(t, j.Evidence())
