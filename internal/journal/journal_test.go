@@ -92,7 +92,7 @@ func readAll(t *testing.T, r *Reader) (output []byte, notes []job.Note) {
 			return output, notes
 		}
 		for _, c := range page {
-			damage := c.Note != nil && c.Note.Kind == job.NoteDamage
+			damage := c.Note != nil && (c.Note.Kind == job.NoteDamage || c.Note.Kind == job.NoteRemoved)
 			if c.Seq != after+1 && !damage || c.Seq <= after {
 				t.Fatalf("chunk %d follows chunk %d", c.Seq, after)
 			}

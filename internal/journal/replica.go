@@ -28,6 +28,7 @@ type Replica struct {
 	seq    uint64
 	at     int64
 	start  *startBody
+	ended  *job.Job // what the seal says, if it is known already
 	sealed bool
 }
 
@@ -201,10 +202,28 @@ func (r *Replica) block(b job.Block) error {
 }
 
 func (r *Replica) seal(end job.Mark) error {
+	if err := r.frame(kindEnd, r.seq, max(r.at, end.At), end.Body); err != nil {
+		return err
+	}
+	what := r.ended
+	if what == nil {
+		var err error
+		if what, err = r.summary(end); err != nil {
+			return err
+		}
+	}
+	r.sealed = true
+	return r.write(appendSeal(nil, r.seed, r.size, sealBody{
+		Begin: json.RawMessage(r.begin), Job: *what, Head: head(r.chain, end.Body),
+	}, r.marks, r.seq, r.at))
+}
+
+// summary is the job as the parts tell it.
+func (r *Replica) summary(end job.Mark) (*job.Job, error) {
 	what := decode[job.Job](r.begin)
 	exit := decode[job.Exit](end.Body)
 	if what == nil || exit == nil {
-		return fmt.Errorf("%w: how it began or ended is not readable", job.ErrInvalid)
+		return nil, fmt.Errorf("%w: how it began or ended is not readable", job.ErrInvalid)
 	}
 	if r.start != nil {
 		what.StartedAt = &r.start.At
@@ -214,13 +233,7 @@ func (r *Replica) seal(end job.Mark) error {
 		m := r.marks[n-1]
 		what.Chunks, what.Bytes, what.Lines = m.lastSeq, m.endOffset(), m.endLine()
 	}
-	if err := r.frame(kindEnd, r.seq, max(r.at, end.At), end.Body); err != nil {
-		return err
-	}
-	r.sealed = true
-	return r.write(appendSeal(nil, r.seed, r.size, sealBody{
-		Begin: json.RawMessage(r.begin), Job: *what, Head: head(r.chain, end.Body),
-	}, r.marks, r.seq, r.at))
+	return what, nil
 }
 
 func (r *Replica) frame(k kind, seq uint64, at int64, payload []byte) error {

@@ -526,3 +526,52 @@ func TestLedger_AdoptsOlderRecords(t *testing.T) {
 		t.Errorf("state %q, want adopted", got)
 	}
 }
+
+// A secret that was printed can be removed. What is left still verifies, is read
+// in its place, and says that something was removed.
+func TestSpill_LeavesARecordThatVerifies(t *testing.T) {
+	t.Parallel()
+	for _, compressed := range []bool{false, true} {
+		t.Run(fmt.Sprint("compressed ", compressed), func(t *testing.T) {
+			t.Parallel()
+			j := open(t, t.TempDir(), signing(t))
+			r := begin(t, j)
+			filler := bytes.Repeat([]byte("nothing to see\n"), 5000)
+			write(t, r, job.Stdout, filler)
+			write(t, r, job.Stdout, []byte("password: hunter2\n"))
+			write(t, r, job.Stdout, filler)
+			finish(t, r)
+			if compressed {
+				if err := j.Compact(t.Context(), r.ID()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			done, err := j.Spill(t.Context(), r.ID(), 5001, 5001, "ann@laptop", "a password was printed")
+			if err != nil || done.Bytes == 0 || done.Bytes > 2*blockSize {
+				t.Fatalf("Spill: %+v, %v", done, err)
+			}
+			segment, err := os.ReadFile(j.shelfPath(r.ID()))
+			if err != nil || bytes.Contains(segment, []byte("hunter2")) {
+				t.Fatalf("the secret is still in the file, or %v", err)
+			}
+			rr := reader(t, j, r.ID())
+			output, notes := readAll(t, rr)
+			if bytes.Contains(output, []byte("hunter2")) || uint64(len(output)) != uint64(2*len(filler)+18)-done.Bytes {
+				t.Errorf("%d bytes are read, %d were removed", len(output), done.Bytes)
+			}
+			if len(notes) != 1 || notes[0].Kind != job.NoteRemoved {
+				t.Errorf("events %+v, want one that says that something was removed", notes)
+			}
+			lines, err := rr.Lines(-1, 1)
+			if err != nil || lines.Total != 10001 {
+				t.Errorf("%d lines (%v), want 10001: numbers stay what they were", lines.Total, err)
+			}
+			ledger, records := verify(t, j.Evidence())
+			want(t, ledger, Intact, "")
+			want(t, records[r.ID()], Intact, "")
+			if got := records[r.ID()].State; got != "emptied in part" {
+				t.Errorf("state %q, want emptied in part", got)
+			}
+		})
+	}
+}
