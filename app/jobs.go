@@ -20,8 +20,9 @@ type Job struct {
 
 // Query asks for a page of the list.
 type Query struct {
-	Limit  int    `json:"limit"`
-	Before string `json:"before"` // id of the last job of the page before; empty for the newest
+	Limit  int        `json:"limit"`
+	Before string     `json:"before"` // id of the last job of the page before; empty for the newest
+	Filter job.Filter `json:"filter"`
 }
 
 // Request asks for a target of a project to be run, here or in a folder of
@@ -42,7 +43,7 @@ func (b *Jobs) List(q Query) ([]Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := e.Jobs(b.shell.ctx, job.Filter{}, job.ID(q.Before), min(max(q.Limit, 1), 500))
+	jobs, err := e.Jobs(b.shell.ctx, q.Filter, job.ID(q.Before), min(max(q.Limit, 1), 500))
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +52,29 @@ func (b *Jobs) List(q Query) ([]Job, error) {
 		list[i] = Job{j, e.Owns(j.ID)}
 	}
 	return list, nil
+}
+
+// Count tells how many jobs a filter means, by their states.
+func (b *Jobs) Count(f job.Filter) (map[string]int, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return nil, err
+	}
+	counts, err := e.Count(b.shell.ctx, f)
+	out := map[string]int{} // the bindings know neither named maps nor named keys
+	for state, n := range counts {
+		out[string(state)] = n
+	}
+	return out, err
+}
+
+// Names returns what there is to filter by.
+func (b *Jobs) Names() (engine.Names, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return engine.Names{}, err
+	}
+	return e.Names(b.shell.ctx)
 }
 
 // Get returns one job.

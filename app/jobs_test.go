@@ -50,10 +50,15 @@ func TestWire_GoldenFiles(t *testing.T) {
 	for name, v := range map[string]any{
 		"job":         Job{j, true},
 		"job-pending": Job{Job: job.Job{ID: j.ID, Run: j.Run, Argv: []string{"true"}, Dir: "/", Operator: "ann@laptop", State: job.Pending, QueuedAt: at}},
-		"hints":       Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
-		"opened":      Opened{Dir: "/srv/web"},
-		"failure":     failure(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),
-		"info":        Info{Version: "v1.2.3", DataDir: "/home/ann/.local/share/vm-orchestrator", ReadOnly: "", Operator: "ann@laptop", MaxParallel: 16, OS: "linux"},
+		"query": Query{Limit: 50, Before: string(j.ID), Filter: job.Filter{
+			Hosts: []string{"web1"}, Targets: []string{"deploy"}, Project: "web", Operator: "ann@laptop", States: []job.State{job.Failed}, Since: at, Until: at, Text: "stag",
+		}},
+		"counts":  engine.Counts{job.Failed: 2, job.Running: 1},
+		"names":   engine.Names{Hosts: []string{"", "web1"}, Targets: []string{"deploy"}, Projects: []string{"web"}, Operators: []string{"ann@laptop"}},
+		"hints":   Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
+		"opened":  Opened{Dir: "/srv/web"},
+		"failure": failure(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),
+		"info":    Info{Version: "v1.2.3", DataDir: "/home/ann/.local/share/vm-orchestrator", ReadOnly: "", Operator: "ann@laptop", MaxParallel: 16, OS: "linux"},
 		"projects": engine.Projects{
 			Projects: []engine.Project{{Alias: "web", Dir: "/srv/web", Source: "registry", File: "/home/ann/.config/mkcli/registry", Line: 3}, {Alias: "old", Dir: "/gone", Source: "added", Missing: true, Error: "the folder does not exist"}},
 			Problems: []target.Problem{{File: "registry", Line: 4, Text: "there is no = here"}}, Registry: "/home/ann/.config/mkcli/registry", RegistryExists: true,

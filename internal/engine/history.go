@@ -28,6 +28,12 @@ func (e *Engine) Count(ctx context.Context, f Filter) (Counts, error) {
 	return e.journal.Count(ctx, f)
 }
 
+// Names is what there is to filter by; see [journal.Names].
+type Names = journal.Names
+
+// Names returns what stands in the list of jobs.
+func (e *Engine) Names(ctx context.Context) (Names, error) { return e.journal.Names(ctx) }
+
 // Short returns a beginning of an id that means no other job now.
 func (e *Engine) Short(ctx context.Context, id job.ID) (string, error) {
 	return e.journal.Short(ctx, id)

@@ -4,7 +4,7 @@
 import { FakeHosts } from './fake.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
-import { AppError, isFinal, Stream, type Backend, type Cause, type Events, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList } from './types';
+import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList } from './types';
 
 interface FakeJob {
   job: Job;
@@ -17,6 +17,7 @@ export interface FakeOptions {
   /** Jobs that the journal already holds; the usual set unless told. */
   history?: boolean;
   empty?: boolean; // no projects at all
+  many?: number; // older jobs
   readOnly?: boolean;
 }
 
@@ -42,18 +43,27 @@ export class FakeBackend implements Backend {
     this.#list = options.empty
       ? { projects: [], problems: [], registry: '/home/ada/.config/mkcli/registry', registry_exists: false }
       : structuredClone(PROJECTS);
-    if (options.history ?? true) this.#seed();
+    if (options.history ?? true) this.#seed(options.many ?? 0);
   }
 
   /* jobs */
 
   jobs: Backend['jobs'] = {
-    list: async ({ limit, before }) =>
-      [...this.#jobs.values()]
-        .map((fake) => this.#view(fake))
+    list: async ({ limit, before, filter }) =>
+      this.#chosen(filter)
         .filter((job) => before === '' || job.id < before)
         .sort((a, b) => (a.id < b.id ? 1 : -1))
         .slice(0, limit),
+    count: async (filter) => {
+      const counts: Counts = {};
+      for (const { state } of this.#chosen(filter)) counts[state] = (counts[state] ?? 0) + 1;
+      return counts;
+    },
+    names: async () => {
+      const all = [...this.#jobs.values()].map((fake) => fake.job);
+      const of = (name: (job: Job) => string): string[] => [...new Set(all.map(name))].sort();
+      return { hosts: of((job) => job.host), targets: of((job) => job.target), projects: of((job) => job.project), operators: of((job) => job.operator) };
+    },
     get: async (id) => this.#view(this.#find(id)),
     start: async (request) => this.#start(request),
     again: async (id, size) => {
@@ -96,6 +106,19 @@ export class FakeBackend implements Backend {
       this.#later(fake, 1500, () => this.#end(fake, 'succeeded', 'exit', { code: 0 }));
     },
   };
+
+  #chosen(filter: Filter): Job[] {
+    const among = <T>(values: T[] | undefined, value: T): boolean => !values?.length || values.includes(value);
+    const text = filter.text?.toLowerCase() ?? '';
+    return [...this.#jobs.values()]
+      .map((fake) => this.#view(fake))
+      .filter(
+        (job) =>
+          among(filter.hosts, job.host) && among(filter.targets, job.target) && among(filter.states, job.state) && (!filter.project || job.project === filter.project) && job.operator.includes(filter.operator ?? '') &&
+          (!filter.since || job.queued_at >= filter.since) && (!filter.until || job.queued_at < filter.until) &&
+          [job.argv.join(' '), job.target, job.project, job.source ?? '', job.host].join(' ').toLowerCase().includes(text),
+      );
+  }
 
   #find(id: string): FakeJob {
     const fake = this.#jobs.get(id);
@@ -233,7 +256,7 @@ export class FakeBackend implements Backend {
 
   /* what the journal already holds */
 
-  #seed(): void {
+  #seed(many: number): void {
     const now = Date.now();
     const shop = '/home/ada/src/shop';
     const infra = '/home/ada/src/infra';
@@ -245,6 +268,7 @@ export class FakeBackend implements Backend {
       else this.#replayScript(record, target, began, job.tty);
       this.#jobs.set(job.id, { job, record, script: null, timers: new Set() });
     };
+    for (let i = many; i > 0; i--) past(86_400_000 * 5 + i * 61_000, 300 + (i % 90) * 700, ['nightly', 'deploy', 'check'][i % 3] ?? '', infra, i % 11 === 0 ? 'failed' : 'succeeded', { host: `node${i % 8}`, operator: i % 4 ? 'ada@zeta' : 'bob@desk', exit_code: i % 11 === 0 ? 1 : 0, argv: ['make', 'RELEASE=' + i] }, () => {});
     for (let i = 0; i < 40; i++) past(86_400_000 * 2 + i * 5_400_000, 4200 + i * 131, ['build', 'lint', 'test'][i % 3] ?? 'build', shop, i % 3 === 2 ? 'failed' : 'succeeded', { exit_code: i % 3 === 2 ? 2 : 0 });
     past(50 * 3_600_000, 3_723_000, 'backup', infra, 'timed-out', { host: 'db1', cause: 'timeout', signal: 'SIGTERM', detail: 'its timeout of 1 h 02 m was over' });
     past(27 * 3_600_000, 41_000, 'console', shop, 'succeeded', { tty: true, exit_code: 0, size: { cols: 100, rows: 28 } });
@@ -374,8 +398,8 @@ const LEVELS = ['\x1b[32mINFO\x1b[0m ', '\x1b[36mDEBUG\x1b[0m', '\x1b[33mWARN\x1
 const floodLine = (n: number): string =>
   `${LEVELS[n % 3]} shop.orders line ${n} checkout accepted user=${(n * 7919) % 100_000} items=${n % 7} "ok" took ${(n * 31) % 900} ms`;
 
-/** The fake for a page's address: ?fake, ?fake=empty, ?fake=readonly. */
+/** The fake for a page's address: ?fake, ?fake=empty, ?fake=many, ?fake=readonly. */
 export function fakeBackend(address: string): FakeBackend {
   const kind = new URLSearchParams(address).get('fake');
-  return new FakeBackend({ empty: kind === 'empty', history: kind !== 'empty', readOnly: kind === 'readonly' });
+  return new FakeBackend({ empty: kind === 'empty', history: kind !== 'empty', readOnly: kind === 'readonly', many: kind === 'many' ? 3000 : 0 });
 }

@@ -6,10 +6,10 @@ import * as Jobs from '../../wailsjs/go/app/Jobs';
 import * as Projects from '../../wailsjs/go/app/Projects';
 import * as Prompts from '../../wailsjs/go/app/Prompts';
 import * as Settings from '../../wailsjs/go/app/Settings';
-import type { app, engine } from '../../wailsjs/go/models';
+import type { app, engine, job, journal } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type Backend, type Events, type ExecRequest, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList } from './types';
+import { AppError, type Answer, type Backend, type Counts, type Events, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -18,6 +18,8 @@ export type Wire = [
   Checked<Missing<Job, app.Job>>,
   Checked<Missing<Info, app.Info>>,
   Checked<Missing<Query, app.Query> | Missing<app.Query, Query>>,
+  Checked<Missing<Filter, job.Filter> | Missing<job.Filter, Filter>>,
+  Checked<Missing<Names, journal.Names>>,
   Checked<Missing<Start, app.Request> | Missing<app.Request, Start>>,
   Checked<Missing<Project, engine.Project>>,
   Checked<Missing<ProjectList, engine.Projects>>,
@@ -111,9 +113,14 @@ const promptOf = (prompt: Prompt): Prompt => ({
   challenge: prompt.challenge ? { ...prompt.challenge, fields: prompt.challenge.fields ?? [] } : null,
 });
 
+/** The generated type wants every time; Go takes a missing one for none. */
+const filterOf = (filter: Filter): job.Filter => filter as job.Filter;
+
 export const wails: Backend = {
   jobs: {
-    list: async (query) => ((await call<Job[] | null>(Jobs.List(query))) ?? []).map(jobOf),
+    list: async (query) => ((await call<Job[] | null>(Jobs.List({ ...query, filter: filterOf(query.filter) }))) ?? []).map(jobOf),
+    count: async (filter) => (await call<Counts | null>(Jobs.Count(filterOf(filter)))) ?? {},
+    names: () => call(Jobs.Names()),
     get: async (id) => jobOf(await call<Job>(Jobs.Get(id))),
     start: async (request) => jobOf(await call<Job>(Jobs.Start(request))),
     again: async (id, size) => jobOf(await call<Job>(Jobs.Again(id, size.cols, size.rows))),

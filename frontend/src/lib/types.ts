@@ -48,11 +48,35 @@ export interface Job {
   stalled?: string; // why its output waits, such as a full disk
   unrecorded?: number;
   owned: boolean; // this window runs it: input and resize are possible
+  event?: boolean; // something that was done, such as a host key accepted; nothing that can run again
+}
+
+/** Which jobs are meant: of each field that is there, one value must fit the job. */
+export interface Filter {
+  hosts?: string[]; // "" is this machine
+  targets?: string[];
+  states?: JobState[];
+  operator?: string; // a part of it
+  project?: string;
+  since?: string; // begun then or later
+  until?: string; // begun before then
+  text?: string; // stands in command, target, project, log or host
 }
 
 export interface Query {
   limit: number;
   before: string; // id of the oldest job already seen; "" for the start
+  filter: Filter;
+}
+
+export type Counts = Partial<Record<JobState, number>>;
+
+/** What there is to filter by. */
+export interface Names {
+  hosts: string[]; // "" is this machine
+  targets: string[];
+  projects: string[];
+  operators: string[];
 }
 
 export interface Start {
@@ -239,6 +263,8 @@ function parse(text: string): AppError | null {
 export interface Backend {
   jobs: {
     list(query: Query): Promise<Job[]>;
+    count(filter: Filter): Promise<Counts>;
+    names(): Promise<Names>;
     get(id: string): Promise<Job>;
     start(request: Start): Promise<Job>;
     again(id: string, size: Size): Promise<Job>;

@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ExecRequest, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Param, type Project, type ProjectList, type Prompt, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList } from './types';
+import { AppError, type Answer, type ExecRequest, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -18,8 +18,11 @@ type Fields<T> = Record<keyof T, boolean>;
 const job: Fields<Job> = {
   id: true, run: true, host: true, project: true, target: true, argv: true, dir: true, tty: true, size: true, operator: true, state: true,
   source: false, link: false, cause: true, detail: true, exit_code: true, signal: true, survivors: false, queued_at: true, started_at: true, finished_at: true,
-  bytes: true, chunks: true, lines: true, stalled: false, unrecorded: false, owned: true,
+  bytes: true, chunks: true, lines: true, stalled: false, unrecorded: false, owned: true, event: false,
 };
+const filter: Fields<Filter> = { hosts: false, targets: false, states: false, operator: false, project: false, since: false, until: false, text: false };
+const query: Fields<Query> = { limit: true, before: true, filter: true };
+const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };
 const project: Fields<Project> = { alias: true, dir: true, source: true, file: true, line: true, missing: true, error: true };
 const projects: Fields<ProjectList> = { projects: true, problems: true, registry: true, registry_exists: true };
@@ -62,6 +65,13 @@ describe('what crosses from Go', () => {
     expect(golden('hints')).toHaveProperty('more', true);
     has(first(golden('hints').jobs), hint);
     expect(golden('opened')).toEqual({ dir: '/srv/web' });
+  });
+
+  test('questions about the history, and what there is to filter by', () => {
+    expect(Object.keys(golden('query')).sort()).toEqual(Object.keys(query).sort());
+    expect(Object.keys(golden('query').filter as object).sort()).toEqual(Object.keys(filter).sort());
+    expect(golden('counts')).toEqual({ failed: 2, running: 1 });
+    has(golden('names'), names);
   });
 
   test('projects and targets', () => {

@@ -61,6 +61,7 @@ export namespace app {
 	export interface Query {
 	    limit: number;
 	    before: string;
+	    filter: job.Filter;
 	}
 	export interface Request {
 	    host: string;
@@ -201,6 +202,32 @@ export namespace inventory {
 	    line: number;
 	    host: string;
 	    text: string;
+	}
+
+}
+
+export namespace job {
+	
+	export interface Filter {
+	    hosts?: string[];
+	    targets?: string[];
+	    states?: string[];
+	    operator?: string;
+	    project?: string;
+	    since: string;
+	    until: string;
+	    text?: string;
+	}
+
+}
+
+export namespace journal {
+	
+	export interface Names {
+	    hosts: string[];
+	    targets: string[];
+	    projects: string[];
+	    operators: string[];
 	}
 
 }

@@ -1,10 +1,11 @@
 /* Everything that the window knows, wired once. Views get it from the context. */
 
 import { getContext, setContext } from 'svelte';
-import type { Backend, Info, Job, Link, Size, Target } from '../types';
+import type { Backend, Filter, Info, Job, Link, Size, Target } from '../types';
+import { History } from './history.svelte';
 import { Hosts } from './hosts.svelte';
 import { Jobs } from './jobs.svelte';
-import { Panes } from './panes.svelte';
+import { Panes, type Pane } from './panes.svelte';
 import { Persisted } from './persisted.svelte';
 import { Problems } from './problems.svelte';
 import { Projects } from './projects.svelte';
@@ -30,7 +31,9 @@ export class App {
   readonly hosts: Hosts;
   readonly prompts: Prompts;
   readonly pump: Pump;
-  readonly history = new Persisted('history.open', true);
+  readonly history: History;
+  readonly recent = new Persisted('history.open', true); // the list of recent jobs is shown
+  #past = $state(false);
   #info = $state.raw<Info | null>(null);
   #question = $state.raw<Question | null>(null);
   #dialog = $state<'palette' | 'help' | 'problems' | 'jobs' | null>(null);
@@ -43,6 +46,7 @@ export class App {
     this.projects = new Projects(backend, this.problems);
     this.hosts = new Hosts(backend, this.problems);
     this.prompts = new Prompts(backend, this.problems);
+    this.history = new History(backend, this.jobs, this.problems);
     this.pump = new Pump(
       (query) => backend.output(query),
       (error) => this.problems.report('read the output', error),
@@ -56,7 +60,10 @@ export class App {
       this.projects.open(),
       this.hosts.open(),
       this.prompts.open(),
-      this.backend.on('opened', () => this.hosts.select(null)),
+      this.backend.on('opened', () => {
+        this.#past = false;
+        this.hosts.select(null);
+      }),
       this.backend.on('failed', (failure) => this.problems.report('open the folder', failure)),
       this.jobs.listen((hint) => this.pump.bell(hint.id, hint.seq, hint.state === 'running' || hint.state === 'pending')),
     ];
@@ -108,10 +115,36 @@ export class App {
     });
   }
 
-  /** Shows the page of a project; that of a host is shown by selecting the host. */
+  /** Shows the page of a project. */
   goto(dir: string | null): void {
+    this.#past = false;
     this.hosts.select(null);
     this.projects.select(dir);
+  }
+
+  /** Shows the page of a host. */
+  visit(name: string): void {
+    this.#past = false;
+    this.hosts.select(name);
+  }
+
+  /** Whether the history stands where otherwise a page does. */
+  get past(): boolean {
+    return this.#past;
+  }
+  set past(shown: boolean) {
+    this.#past = shown;
+  }
+
+  /** Shows the history of the jobs that a filter means. */
+  look(filter: Filter): void {
+    this.history.set(filter);
+    this.#past = true;
+  }
+
+  /** Opens the record of a job, which may be older than those that the window has loaded. */
+  show(job: Job, options: { view?: Pane['view'] } = {}): void {
+    this.panes.show(this.jobs.merge(job), options);
   }
 
   /** Opens a terminal on a host; "" is this machine. Several to one host are fine. */

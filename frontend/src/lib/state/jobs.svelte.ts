@@ -101,7 +101,7 @@ export class Jobs {
 
   async #page(before: string, limit: number): Promise<void> {
     this.#loading = true;
-    const page = await this.#problems.guard('list recent jobs', () => this.#backend.jobs.list({ limit, before }));
+    const page = await this.#problems.guard('list recent jobs', () => this.#backend.jobs.list({ limit, before, filter: {} }));
     this.#loading = false;
     if (!page) return;
     for (const job of page) this.merge(job);

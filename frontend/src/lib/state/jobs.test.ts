@@ -104,7 +104,7 @@ describe('paging', () => {
   it('an old job that is looked at leaves no hole in the list', async () => {
     const { jobs, backend } = setup(true);
     await jobs.refresh();
-    const all = await backend.jobs.list({ limit: 100, before: '' });
+    const all = await backend.jobs.list({ limit: 100, before: '', filter: {} });
     await jobs.ask(all.at(-1)?.id ?? '');
     expect(jobs.recent).toHaveLength(10);
     expect(jobs.get(all.at(-1)?.id ?? '')).toBeDefined();

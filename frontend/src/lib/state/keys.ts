@@ -1,7 +1,7 @@
 /* The keyboard, in one table: what acts is what `?` shows. Single keys work outside inputs and terminals
    only; inside a terminal all keys but those with Ctrl+Shift (Cmd) belong to the program. */
 
-export type Scope = 'window' | 'target' | 'host' | 'job' | 'log' | 'replay' | 'terminal';
+export type Scope = 'window' | 'target' | 'host' | 'history' | 'job' | 'log' | 'replay' | 'terminal';
 
 export interface Binding {
   keys: string; // as shown; alternatives apart by a blank
@@ -15,6 +15,7 @@ export const BINDINGS: Binding[] = [
   { keys: ':', scope: 'window', name: 'palette', help: '' },
   { keys: 'Mod+J', scope: 'window', name: 'dock', help: 'Show or hide the panes' },
   { keys: 'Mod+H', scope: 'window', name: 'history', help: 'Show or hide recent jobs' },
+  { keys: 'Mod+Shift+H', scope: 'window', name: 'past', help: 'Show or hide the history' },
   { keys: 'Mod+1…9', scope: 'window', name: 'pane', help: 'Go to a pane' },
   { keys: 'm F11', scope: 'window', name: 'magnify', help: 'Magnify the pane' },
   { keys: '/', scope: 'window', name: 'filter', help: 'Filter the targets or hosts' },
@@ -25,6 +26,9 @@ export const BINDINGS: Binding[] = [
   { keys: 'e', scope: 'target', name: 'edit', help: 'Edit its parameters' },
   { keys: 'T', scope: 'host', name: 'shell', help: 'Open a terminal on the host' },
   { keys: '!', scope: 'host', name: 'command', help: 'Type a command to run there' },
+  { keys: '↑ ↓ PgUp PgDn', scope: 'history', name: 'move', help: 'Go through the jobs' },
+  { keys: 'Enter', scope: 'history', name: 'open', help: 'Open the record' },
+  { keys: 'p', scope: 'history', name: 'replay', help: 'Replay it' },
   { keys: 'R', scope: 'job', name: 'again', help: 'Run the job of the pane again' },
   { keys: 'x', scope: 'job', name: 'cancel', help: 'Cancel it; again to kill' },
   { keys: 's Space', scope: 'log', name: 'follow', help: 'Pause or follow' },
@@ -49,6 +53,7 @@ export const SCOPES: Record<Scope, string> = {
   window: 'Everywhere',
   target: 'Targets',
   host: 'Page of a host',
+  history: 'History',
   job: 'Job in the active pane',
   log: 'Output',
   replay: 'Replay',

@@ -10,6 +10,10 @@ export function Cancel(arg1, arg2) {
   return window['go']['app']['Jobs']['Cancel'](arg1, arg2);
 }
 
+export function Count(arg1) {
+  return window['go']['app']['Jobs']['Count'](arg1);
+}
+
 export function Exec(arg1) {
   return window['go']['app']['Jobs']['Exec'](arg1);
 }
@@ -24,6 +28,10 @@ export function Input(arg1, arg2) {
 
 export function List(arg1) {
   return window['go']['app']['Jobs']['List'](arg1);
+}
+
+export function Names() {
+  return window['go']['app']['Jobs']['Names']();
 }
 
 export function Resize(arg1, arg2, arg3) {

@@ -1,0 +1,142 @@
+/* The history: every job by filter, on the backend in memory. */
+
+import { expect, test, type Page } from '@playwright/test';
+import { axe, open, pane, run } from './fake.page';
+
+const history = (page: Page) => page.getByTestId('history');
+const row = (page: Page) => page.getByTestId('history-job');
+const list = (page: Page) => history(page).getByRole('list', { name: 'Jobs' });
+
+async function look(page: Page, query = '?fake=many') {
+  const errors = await open(page, query);
+  await page.getByTestId('history-button').click();
+  await expect(row(page).first()).toBeVisible();
+  return errors;
+}
+
+test('thousands of jobs are scrolled without an end in sight, each of them once', async ({ page }) => {
+  const errors = await look(page);
+  await expect(history(page)).toContainText('of 3\u00a0050 jobs');
+  expect(await row(page).count()).toBeLessThan(60);
+  const seen = new Set<string>();
+  for (let end = false; !end; ) {
+    for (const id of await row(page).evaluateAll((rows) => rows.map((r) => (r as HTMLElement).dataset.job ?? ''))) seen.add(id);
+    const stuck = await list(page).evaluate((node) => {
+      const before = node.scrollTop;
+      node.scrollTop += node.clientHeight;
+      return new Promise<boolean>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(node.scrollTop === before))));
+    });
+    end = stuck && !/ of /.test((await history(page).locator('footer').textContent()) ?? '');
+  }
+  expect(seen.size).toBe(3050);
+  expect(errors).toEqual([]);
+});
+
+test('filters narrow the list, say how many fit, and are cleared at once', async ({ page }) => {
+  await look(page);
+  await page.getByTestId('filter-hosts').selectOption('node3');
+  await expect(history(page)).toContainText('of 375 jobs');
+  await page.getByTestId('state-failed').click();
+  await expect(page.getByTestId('state-failed')).toHaveAttribute('aria-pressed', 'true');
+  await expect(history(page)).toContainText('34 jobs');
+  await page.getByTestId('state-succeeded').click(); // and those as well
+  await expect(history(page)).toContainText('of 375 jobs');
+  await page.getByTestId('filter-operator').selectOption('bob@desk');
+  await expect(page.getByText('No job matches')).toBeVisible();
+  await page.getByTestId('clear-filters').click();
+  await expect(history(page)).toContainText('of 3\u00a0050 jobs');
+  await page.locator('#history-text').fill('release=77');
+  await expect(row(page)).toHaveCount(11);
+  await page.getByTestId('filter-when').selectOption('1h');
+  await expect(page.getByText('No job matches')).toBeVisible();
+  await page.getByTestId('filter-when').selectOption('dates');
+  await expect(page.getByLabel('Begun then or later')).not.toHaveValue('');
+  await page.getByLabel('Begun then or later').fill('');
+  await expect(row(page)).toHaveCount(11);
+});
+
+test('the keyboard goes through the jobs, opens and replays one, and leaves', async ({ page }) => {
+  await look(page, '?fake');
+  await expect(page.locator('#history-text')).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  const second = await row(page).nth(1).getAttribute('data-job');
+  await expect(row(page).nth(1)).toHaveAttribute('aria-current', 'true');
+  await expect(pane(page)).toHaveAttribute('data-job', second ?? '');
+  await page.getByTestId('state-failed').click();
+  await page.keyboard.press('End'); // from a button: the list takes the keys
+  await expect(row(page).last()).toHaveAttribute('aria-current', 'true');
+  const last = await row(page).last().getAttribute('data-job');
+  await page.keyboard.press('p');
+  await expect(pane(page)).toHaveAttribute('data-job', last ?? '');
+  await expect(pane(page).getByTestId('live-button')).toBeVisible();
+  await page.getByTestId('filter-hosts').focus();
+  await page.keyboard.press('Escape');
+  await expect(history(page)).toHaveCount(0);
+  await page.keyboard.press('Control+Shift+H');
+  await expect(history(page)).toBeVisible();
+});
+
+test('a job that begins comes in on top, and what is looked at does not move', async ({ page }) => {
+  await open(page, '?fake=many');
+  await run(page, 'slow');
+  await page.getByTestId('history-button').click();
+  await expect(row(page).first()).toContainText('slow');
+  await list(page).evaluate((node) => (node.scrollTop = 900));
+  await expect(row(page).first()).not.toContainText('slow');
+  const at = () => list(page).evaluate((node) => {
+    const box = node.getBoundingClientRect();
+    const inside = [...node.querySelectorAll<HTMLElement>('[data-testid=history-job]')].find((r) => r.getBoundingClientRect().top >= box.top);
+    return `${inside?.dataset.job} ${inside ? Math.round(inside.getBoundingClientRect().top - box.top) : ''}`;
+  });
+  await expect.poll(at).toMatch(/^\S+ \d+$/);
+  const before = await at();
+  await expect(page.getByTestId('history-row').first()).toContainText('slow');
+  await pane(page).getByTestId('cancel-button').click();
+  await expect(pane(page)).toHaveAttribute('data-state', 'cancelled');
+  await pane(page).getByTestId('again-button').click();
+  await expect(page.getByTestId('state-all')).toContainText('3\u00a0052');
+  expect(await at()).toBe(before);
+});
+
+test('the jobs of a host and of a target lead to all of them', async ({ page }) => {
+  await open(page);
+  await page.locator('[data-testid=project-row][data-name=shop]').click();
+  await page.locator('[data-testid=target-row][data-name=lint]').click();
+  await expect(page.getByTestId('job-row')).toHaveCount(14);
+  await run(page, 'lint');
+  await expect(page.getByTestId('job-row')).toHaveCount(15);
+  await page.locator('[data-testid=host-row][data-name=web1]').click();
+  await expect(page.getByTestId('job-row')).toHaveCount(1);
+  await page.locator('[data-testid=host-row][data-name=zeta]').click();
+  await expect(page.getByTestId('job-row')).toHaveCount(20);
+  await page.getByTestId('all-jobs').click();
+  await expect(page.getByTestId('filter-hosts')).toHaveValue('');
+  await expect(history(page)).toContainText('49 jobs');
+  await page.locator('[data-testid=host-row][data-name=web1]').click();
+  await expect(page.getByTestId('host-page')).toBeVisible();
+});
+
+test('the narrowest window shows the history without cutting it', async ({ page }) => {
+  await page.setViewportSize({ width: 720, height: 480 });
+  await look(page);
+  await expect(page.getByTestId('filter-when')).toBeInViewport({ ratio: 1 });
+  await expect(row(page).nth(2)).toBeInViewport();
+  expect(await history(page).evaluate((node) => node.scrollWidth - node.clientWidth)).toBeLessThanOrEqual(0);
+});
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`the history is accessible in ${scheme} colours`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await look(page);
+    await page.getByTestId('filter-hosts').selectOption('node3');
+    await page.getByTestId('filter-when').selectOption('dates');
+    await page.getByTestId('state-failed').click();
+    await page.keyboard.press('ArrowDown');
+    await axe(page);
+    await page.locator('#history-text').fill('nothing like it');
+    await expect(page.getByText('No job matches')).toBeVisible();
+    await axe(page);
+  });
+}
