@@ -14,9 +14,9 @@ async function look(page: Page, query = '?fake=many') {
   return errors;
 }
 
-test('thousands of jobs are scrolled without an end in sight, each of them once', async ({ page }) => {
+test('a long history is scrolled without an end in sight, each job once', async ({ page }) => {
   const errors = await look(page);
-  await expect(history(page)).toContainText('of 3\u00a0050 jobs');
+  await expect(history(page)).toContainText('of 950 jobs');
   expect(await row(page).count()).toBeLessThan(60);
   const seen = new Set<string>();
   for (let end = false; !end; ) {
@@ -28,23 +28,23 @@ test('thousands of jobs are scrolled without an end in sight, each of them once'
     });
     end = stuck && !/ of /.test((await history(page).locator('footer').textContent()) ?? '');
   }
-  expect(seen.size).toBe(3050);
+  expect(seen.size).toBe(950);
   expect(errors).toEqual([]);
 });
 
 test('filters narrow the list, say how many fit, and are cleared at once', async ({ page }) => {
   await look(page);
   await page.getByTestId('filter-hosts').selectOption('node3');
-  await expect(history(page)).toContainText('of 375 jobs');
+  await expect(history(page)).toContainText('of 113 jobs');
   await page.getByTestId('state-failed').click();
   await expect(page.getByTestId('state-failed')).toHaveAttribute('aria-pressed', 'true');
-  await expect(history(page)).toContainText('34 jobs');
+  await expect(history(page)).toContainText('11 jobs');
   await page.getByTestId('state-succeeded').click(); // and those as well
-  await expect(history(page)).toContainText('of 375 jobs');
+  await expect(history(page)).toContainText('of 113 jobs');
   await page.getByTestId('filter-operator').selectOption('bob@desk');
   await expect(page.getByText('No job matches')).toBeVisible();
   await page.getByTestId('clear-filters').click();
-  await expect(history(page)).toContainText('of 3\u00a0050 jobs');
+  await expect(history(page)).toContainText('of 950 jobs');
   await page.locator('#history-text').fill('release=77');
   await expect(row(page)).toHaveCount(11);
   await page.getByTestId('filter-when').selectOption('1h');
@@ -96,7 +96,7 @@ test('a job that begins comes in on top, and what is looked at does not move', a
   await pane(page).getByTestId('cancel-button').click();
   await expect(pane(page)).toHaveAttribute('data-state', 'cancelled');
   await pane(page).getByTestId('again-button').click();
-  await expect(page.getByTestId('state-all')).toContainText('3\u00a0052');
+  await expect(page.getByTestId('state-all')).toContainText('952');
   expect(await at()).toBe(before);
 });
 

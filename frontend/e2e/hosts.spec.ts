@@ -97,7 +97,7 @@ test('a terminal and a command line run on the host and say so everywhere', asyn
   await expect(pane(page)).toHaveAttribute('data-state', 'succeeded');
   await expect(pane(page).getByTestId('log-line')).toContainText('load average');
   await expect(page.getByTestId('history-row').first()).toContainText('web1');
-  await expect(page.getByTestId('host-job')).toHaveCount(4);
+  await expect(page.getByTestId('job-row')).toHaveCount(4);
 });
 
 test('a command for a whole environment is confirmed with its hosts, and runs on each', async ({ page }) => {

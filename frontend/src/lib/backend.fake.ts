@@ -401,5 +401,5 @@ const floodLine = (n: number): string =>
 /** The fake for a page's address: ?fake, ?fake=empty, ?fake=many, ?fake=readonly. */
 export function fakeBackend(address: string): FakeBackend {
   const kind = new URLSearchParams(address).get('fake');
-  return new FakeBackend({ empty: kind === 'empty', history: kind !== 'empty', readOnly: kind === 'readonly', many: kind === 'many' ? 3000 : 0 });
+  return new FakeBackend({ empty: kind === 'empty', history: kind !== 'empty', readOnly: kind === 'readonly', many: kind === 'many' ? 900 : 0 });
 }
