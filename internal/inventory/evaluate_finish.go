@@ -188,6 +188,16 @@ func (e *evaluator) expandPrinted() error {
 		}
 		e.values[key] = list
 	}
+	for _, key := range []string{"localforward", "remoteforward", "dynamicforward"} {
+		for i, value := range e.values[key] { // of which only paths of sockets may have tokens
+			if !IsSocket(value) {
+				continue
+			}
+			if e.values[key][i], err = e.expandPath(value, tokens); err != nil {
+				return refuse("%s: %v", key, err)
+			}
+		}
+	}
 	if atoi(e.first("connectionattempts")) <= 0 {
 		return refuse("Invalid number of ConnectionAttempts")
 	}

@@ -74,7 +74,8 @@ func init() {
 	add((*evaluator).agentLine, "identityagent forwardagent")
 	add((*evaluator).sendEnvLine, "sendenv")
 	add((*evaluator).setEnvLine, "setenv")
-	add((*evaluator).restLine, `localforward remoteforward dynamicforward permitremoteopen logverbose canonicaldomains
+	add((*evaluator).forwardLine, "localforward remoteforward dynamicforward")
+	add((*evaluator).restLine, `permitremoteopen logverbose canonicaldomains
 		canonicalizepermittedcnames ipqos rekeylimit controlpersist addkeystoagent channeltimeout
 		obscurekeystroketiming refuseconnection warnweakcrypto`)
 

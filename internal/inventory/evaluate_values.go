@@ -44,6 +44,22 @@ func (e *evaluator) restLine(s *statement) error {
 	return nil
 }
 
+// forwardLine is a forward, of which there may be any number.
+func (e *evaluator) forwardLine(s *statement) error {
+	if len(s.args) == 0 || s.args[0] == "" {
+		return errMissing
+	}
+	f, err := ParseForward(strings.TrimSuffix(s.keyword, "forward"), strings.Join(s.args, ":"))
+	if _, _, port := f.ListenAddress(); err != nil || port == 0 && f.Kind != ForwardRemote && !IsSocket(f.Listen) {
+		return errors.New("bad forwarding specification")
+	}
+	if *s.active {
+		e.add(s, s.keyword, strings.Join(s.args, " "))
+	}
+	s.args = nil
+	return nil
+}
+
 // commandLine takes the rest of the line as it stands, quotes and # included.
 func (e *evaluator) commandLine(s *statement) error {
 	s.args = nil

@@ -24,6 +24,7 @@ type link struct {
 	asked   bool // the operator answered a question for it
 	alive   keepalive
 	agent   *agentForwarder // nil: none
+	reverse reverse         // what the server accepts for us
 	dead    chan struct{}   // closed when the connection is over
 	err     error           // why, in one sentence; after dead
 
