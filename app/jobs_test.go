@@ -82,6 +82,7 @@ func TestWire_GoldenFiles(t *testing.T) {
 		"host-detail": engine.HostDetail{
 			HostInfo: engine.HostInfo{Host: web1, State: state}, Resolved: "deploy@10.0.0.1:22", By: "ssh", Jumps: []string{"bastion"},
 			Options: []engine.Option{{Key: "identityfile", Values: []string{"/home/ann/.ssh/id_ed25519"}, File: "/home/ann/.ssh/config", Line: 5}}, Differs: []string{"Compression: not used"},
+			Forwards: []engine.Forward{{Kind: engine.ForwardLocal, Listen: "5432", To: "db1:5432"}, {Kind: engine.ForwardDynamic, Listen: "*:1080"}},
 		},
 		"sources": engine.Sources{Found: []tail.Found{{Source: "docker:web", Kind: tail.Docker, Name: "web", Detail: "shop/web:1.41", State: "running"}}, Problems: []string{"journal: not allowed"}},
 		"prompts": []engine.Prompt{

@@ -171,6 +171,9 @@ func printHost(d engine.HostDetail, chosen string, all bool) error {
 		}
 		row("step", fmt.Sprintf("%s  %s: %s: %s", mark, step.Hop, step.What, step.Detail))
 	}
+	for _, f := range d.Forwards {
+		row("forward", strings.Join(f.Flag(), " "))
+	}
 	for _, text := range d.Differs {
 		row("differs", text)
 	}
@@ -235,7 +238,10 @@ func (c *cli) shellCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell HOST", Short: "Open a recorded terminal on a host", Args: cobra.ExactArgs(1),
 		Long: `Open your login shell on a host, in a terminal, and record what it shows. What you
-type is not recorded. It ends with the shell, and as it does.`,
+type is not recorded. It ends with the shell, and as it does.
+
+As with ssh, the ports that the configuration forwards are open while it runs. One
+that is taken is named, and the shell opens all the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !isTerminal(os.Stdin) || !isTerminal(os.Stdout) || c.json {
 				return job.WithHint(fmt.Errorf("%w: a shell needs a terminal, and there is none here", job.ErrInvalid), "Run a command instead: vmo exec --on "+args[0]+" -- COMMAND")

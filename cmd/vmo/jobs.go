@@ -145,7 +145,7 @@ func printJobs(ctx context.Context, e *engine.Engine, jobs []job.Job, numbered b
 // what is the job in a few words.
 func what(j job.Job) string {
 	text := strings.Join(j.Argv, " ")
-	if j.Source != "" {
+	if j.Source != "" && !engine.IsTunnel(j.Source) {
 		text = "tail " + j.Source
 	}
 	if j.Project != "" {

@@ -122,12 +122,13 @@ type Option struct {
 // HostDetail is what ssh would do to reach a host, and how that went.
 type HostDetail struct {
 	HostInfo
-	Resolved string   `json:"resolved"` // user@host:port
-	By       string   `json:"by"`       // "ssh" or "built-in"
-	Why      string   `json:"why"`      // why it was not ssh
-	Jumps    []string `json:"jumps"`    // the hops before it, as configured
-	Options  []Option `json:"options"`
-	Differs  []string `json:"differs"` // what is not done as ssh does it
+	Resolved string    `json:"resolved"` // user@host:port
+	By       string    `json:"by"`       // "ssh" or "built-in"
+	Why      string    `json:"why"`      // why it was not ssh
+	Jumps    []string  `json:"jumps"`    // the hops before it, as configured
+	Options  []Option  `json:"options"`
+	Forwards []Forward `json:"forwards"` // that the configuration asks for; a tunnel or a shell opens them
+	Differs  []string  `json:"differs"`  // what is not done as ssh does it
 }
 
 // HostDetail resolves one host, which may run what its configuration says with
@@ -137,7 +138,7 @@ func (e *Engine) HostDetail(ctx context.Context, name string) (HostDetail, error
 	if err != nil {
 		return HostDetail{}, err
 	}
-	d := HostDetail{HostInfo: HostInfo{Host: h}, Jumps: []string{}, Options: []Option{}, Differs: []string{}}
+	d := HostDetail{HostInfo: HostInfo{Host: h}, Jumps: []string{}, Options: []Option{}, Forwards: []Forward{}, Differs: []string{}}
 	if h.Local {
 		return d, nil
 	}
@@ -159,7 +160,12 @@ func (e *Engine) HostDetail(ctx context.Context, name string) (HostDetail, error
 		origin := o.Origin(key)
 		d.Options = append(d.Options, Option{key, o.All(key), origin.File, origin.Line})
 	}
+	forwards, problems := o.Forwards()
+	d.Forwards = append(d.Forwards, forwards...)
 	d.Differs = append(inventory.Differs(h, o), differs(o)...)
+	for _, p := range problems {
+		d.Differs = append(d.Differs, p.Error())
+	}
 	return d, nil
 }
 
@@ -176,9 +182,9 @@ func differs(o *inventory.Options) (out []string) {
 	}
 	say("Compression", o.Yes("compression"), "not used; the data is the same")
 	say("RemoteCommand", set(o, "remotecommand"), "ignored: what runs is what you ask for")
-	say("LocalForward", set(o, "localforward"), "not opened: jobs share connections, and the port would clash")
-	say("RemoteForward", set(o, "remoteforward"), "not opened")
-	say("DynamicForward", set(o, "dynamicforward"), "not opened")
+	for _, key := range []string{"LocalForward", "RemoteForward", "DynamicForward"} {
+		say(key, set(o, key), "opened by a shell and a tunnel; commands and logs share connections, and the port would clash")
+	}
 	say("ForwardX11", o.Yes("forwardx11"), "not done")
 	say("LocalCommand", o.Yes("permitlocalcommand") && set(o, "localcommand"), "not run")
 	say("ControlMaster", o.Yes("controlmaster") || o.Get("controlmaster") == "auto", "your own sockets are not touched; connections are shared inside this program")

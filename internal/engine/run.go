@@ -175,12 +175,14 @@ func (e *Engine) attempt(ctx context.Context, l *live) job.Exit {
 
 // launch starts the command here or there.
 func (e *Engine) launch(ctx context.Context, l *live) (started, error) {
-	if l.spec.Source != "" {
-		return e.follow(ctx, l)
-	}
 	argv := l.spec.Argv
-	if l.host != "" && len(argv) == 1 && argv[0] == shellThere {
-		argv = nil
+	switch {
+	case IsTunnel(l.spec.Source):
+		return e.tunnel(ctx, l)
+	case l.spec.Source != "":
+		return e.follow(ctx, l)
+	case l.host != "" && len(argv) == 1 && argv[0] == shellThere:
+		return e.shell(ctx, l)
 	}
 	return e.command(ctx, l, l.record.ID(), argv, l.spec.Link, l.output(l.stdout()), l.output(job.Stderr))
 }
@@ -244,8 +246,8 @@ func (e *Engine) tidy(ended job.Job) {
 	}
 }
 
-// started is a command that runs: a *process.Process, a *remote.Process, or a
-// *follower.
+// started is something that runs: a *process.Process, a *remote.Process, a
+// *follower, a *tunneler or a *shellWithForwards.
 type started interface {
 	PID() int
 	Wait() job.Exit

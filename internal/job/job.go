@@ -68,7 +68,7 @@ type Spec struct {
 	TTY     bool              // run in a terminal instead of pipes
 	Size    Size              // of that terminal; zero means 80×24
 	Timeout time.Duration     // zero means none
-	Source  string            // of a log tail, such as docker:web; empty for everything else
+	Source  string            // of a log tail, such as docker:web, or tunnel:-D 1080 of a tunnel; empty for everything else
 	Link    Link              // what happens to it when the connection to its host is lost
 }
 
@@ -139,7 +139,7 @@ type Job struct {
 	TTY        bool       `json:"tty"`
 	Size       Size       `json:"size" ts_type:"{cols: number, rows: number}"` // of the terminal at the start
 	TimeoutMS  int64      `json:"timeout_ms,omitempty"`
-	Source     string     `json:"source,omitempty"` // of a log tail, such as docker:web
+	Source     string     `json:"source,omitempty"` // of a log tail, such as docker:web, or of a tunnel
 	Link       Link       `json:"link,omitempty"`
 	Event      bool       `json:"event,omitempty"` // something that was done, such as a host key accepted: Argv says what, and cannot be run
 	Operator   string     `json:"operator"`        // who: user@laptop
@@ -183,7 +183,7 @@ func (j Job) Duration(now time.Time) time.Duration {
 }
 
 // Title is the name an operator knows the job by: the target, the log it
-// follows, else the command.
+// follows or what it forwards, else the command.
 func (j Job) Title() string {
 	if j.Target != "" {
 		return j.Target

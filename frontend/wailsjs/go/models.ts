@@ -117,6 +117,7 @@ export namespace engine {
 	    why: string;
 	    jumps: string[];
 	    options: Option[];
+	    forwards: inventory.Forward[];
 	    differs: string[];
 	}
 	export interface HostInfo {
@@ -196,6 +197,11 @@ export namespace inventory {
 	    alias: string;
 	    user?: string;
 	    port?: number;
+	}
+	export interface Forward {
+	    kind: string;
+	    listen: string;
+	    to: string;
 	}
 	export interface Problem {
 	    file: string;
