@@ -41,10 +41,13 @@ type Source interface {
 	Open(id job.ID) (Record, error)
 }
 
-// Record is one record of a Source.
+// Record is one record of a Source. It is used by one goroutine at a time.
 type Record interface {
 	// Part returns the closed blocks numbered from and up, at least one if there
-	// is one, and then up to about limit bytes of Data.
+	// is one, and then up to about limit bytes of Data. It is Sealed only if it
+	// contains the last one. Only blocks that a power cut cannot take from the
+	// journal any more may be given, since the archive would know better then. The
+	// result is valid until the next call.
 	Part(from uint32, limit int) (job.Part, error)
 	// Left is how many bytes of output are in the closed blocks numbered from and up.
 	Left(from uint32) (uint64, error)

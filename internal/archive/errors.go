@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -159,4 +160,16 @@ func advice(pg *pgconn.PgError) string {
 		return "Ask the owner of the archive what the server has against it; vmo ship --once tries it again."
 	}
 	return "Ask the administrator of the server; it is tried again."
+}
+
+// broken reports whether a connection that had worked is gone, as after a restart
+// of the server: a new one may work.
+func broken(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "57P01" || pg.Code == "57P02" || pg.Code == "08006"
+	}
+	var dial *pgconn.ConnectError
+	return !errors.As(err, &dial) && !pgconn.Timeout(err) && !errors.Is(err, context.DeadlineExceeded) && errors.As(err, new(net.Error)) ||
+		errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -288,16 +288,16 @@ REVOKE ALL ON FUNCTION vmo.spill(uuid, bigint, bigint, text) FROM PUBLIC;
 
 -- Gives an installation to another login, such as when an operator's login was renamed.
 -- +goose StatementBegin
-CREATE FUNCTION vmo.hand_over(installation text, to_login text, reason text) RETURNS void
+CREATE FUNCTION vmo.hand_over(which text, to_login text, reason text) RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM set_config('vmo.maintenance', 'on', true);
-	UPDATE vmo.installation SET operator = to_login WHERE installation_id = installation;
+	UPDATE vmo.installation SET operator = to_login WHERE installation_id = which;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no installation %', installation USING ERRCODE = 'P0002';
+		RAISE EXCEPTION 'there is no installation %', which USING ERRCODE = 'P0002';
 	END IF;
 	PERFORM set_config('vmo.maintenance', 'off', true);
-	INSERT INTO vmo.removal (kind, about, why) VALUES ('hand-over', installation, 'to ' || to_login || ': ' || reason);
+	INSERT INTO vmo.removal (kind, about, why) VALUES ('hand-over', which, 'to ' || to_login || ': ' || reason);
 END $$;
 -- +goose StatementEnd
 REVOKE ALL ON FUNCTION vmo.hand_over(text, text, text) FROM PUBLIC;
