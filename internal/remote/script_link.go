@@ -33,11 +33,13 @@ func (l launch) watch() string {
 }
 
 // keepBegin makes the folder of what is kept, before anything of the environment
-// is changed. Nobody else may read it.
+// is changed. Nobody else may read it. What will be written about the command gets
+// its space now, while there is some; by cat, which says why it fails.
 const keepBegin = `vmo_k=$HOME/.cache/vmo/runs/$VMO_RUN vmo_u=$(umask) vmo_p=$PATH vmo_s=$(command -v setsid)
 umask 077
-mkdir -p "$vmo_k" && : >"$vmo_k/out" && : >"$vmo_k/err" || {
+mkdir -p "$vmo_k" && : >"$vmo_k/out" && : >"$vmo_k/err" && printf '%8s\n' | cat >"$vmo_k/rc.tmp" && cat "$vmo_k/rc.tmp" >"$vmo_k/pid" || {
 printf 'vmo: the output cannot be kept in %s\n' "$vmo_k" >&2
+rm -rf -- "$vmo_k"
 exit 125; }
 umask "$vmo_u"
 `
@@ -45,16 +47,18 @@ umask "$vmo_u"
 // keepScript is who stays with the command, in a session of its own: it takes
 // leave of whoever started it, and writes down how the command ended. Signals
 // are for the command; it only survives them to tell. $1 is the folder, $2 the
-// PATH, and the command follows.
+// PATH, and the command follows. Its numbers are written over what keepBegin has
+// put there: that takes no space.
 const keepScript = headerFunc + `vmo_k=$1 vmo_p=$2; shift 2
-vmo_header | tee "$vmo_k/pid"
+vmo_header 1<>"$vmo_k/pid"; cat "$vmo_k/pid"
 exec </dev/null >/dev/null 2>&1
 kill -KILL $PPID
 trap : HUP INT QUIT TERM
 ( exec "$@" ) >>"$vmo_k/out" 2>>"$vmo_k/err"
 vmo_x=$?; [ $vmo_x -le 255 ] || vmo_x=$((vmo_x - 128))
 PATH=$vmo_p; export PATH
-echo $vmo_x >"$vmo_k/rc.tmp" && mv -f "$vmo_k/rc.tmp" "$vmo_k/rc"`
+( echo >"$vmo_k/space" ) 2>/dev/null || vmo_x="$vmo_x full"
+printf '%-8s\n' "$vmo_x" 1<>"$vmo_k/rc.tmp" && mv -f "$vmo_k/rc.tmp" "$vmo_k/rc"`
 
 // keep starts the command detached. Not in the background: there a shell has its
 // commands ignore SIGINT. So it runs in the foreground of a second shell, which it
@@ -91,7 +95,8 @@ exit 0`, id, out+1, errs+1)
 // nobody could write it down. See [aliveLine] for a clear answer to that.
 func finishLine(id job.ID, out, errs uint64) string {
 	return call(keptBegin+`tail -c +"$2" "$d/out"; tail -c +"$3" "$d/err" >&2
-x=125; [ ! -r "$d/rc" ] || read -r x <"$d/rc"
+x=125 f=; [ ! -r "$d/rc" ] || read -r x f <"$d/rc"
+[ -z "$f" ] || printf 'vmo: the disk of %s is full: output of this job may be missing\n' "$d" >&2
 exit "$x"`, id, out+1, errs+1)
 }
 
@@ -103,7 +108,7 @@ func removeLine(id job.ID) string {
 // aliveLine prints what is there of a run; [parseAlive] reads it.
 func aliveLine(id job.ID) string {
 	return call(endFunc+`d=$HOME/.cache/vmo/runs/$1; p=0 k=no x=-; vmo_a=
-if [ -r "$d/pid" ]; then k=yes; read -r h v p g s t <"$d/pid"; [ ! -r "$d/rc" ] || read -r x <"$d/rc"; fi
+if [ -r "$d/pid" ]; then k=yes; read -r h v p g s t <"$d/pid"; [ ! -r "$d/rc" ] || read -r x f <"$d/rc"; fi
 vmo_r=${p:-0} vmo_id=$1 vmo_s=${t:-0}
 set -- $1 "$vmo_r" $(vmo_list 2>/dev/null)
 printf '\036vmo-alive %s %s %s %s %s\n' "$1" "$2" $(($# - 2)) "$k" "$x"`, id)

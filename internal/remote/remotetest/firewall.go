@@ -38,8 +38,7 @@ func Firewalled(t *testing.T, test func(t *testing.T, f *Firewall)) {
 		again = []string{"unshare", "--user", "--map-user=" + strconv.Itoa(os.Getuid()), "--map-group=" + strconv.Itoa(os.Getgid())}
 	}
 	if out, err := exec.Command(enter[0], append(enter[1:], "true")...).CombinedOutput(); err != nil {
-		t.Fatalf("make a network namespace: %v: %s\nRun the tests as root (in a container: with CAP_SYS_ADMIN), or allow user namespaces with: "+
-			"sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0", err, out)
+		t.Fatalf("make a network namespace: %v: %s\n%s", err, out, namespaces)
 	}
 	argv := append(append(enter, "sh", "-c", firewallScript, "sh", dir), again...)
 	argv = append(argv, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5m")

@@ -59,6 +59,10 @@ type Config struct {
 	// nothing when these are emulated.
 	Sh string
 
+	// SmallHome makes the home of the current user a file system of one megabyte.
+	// [Server.FillHome] fills it.
+	SmallHome bool
+
 	// Through is the address that ConfigFile gives for it, such as that of a
 	// [Proxy]; empty means its own. It is asked with the server's address when
 	// that is known.
@@ -81,9 +85,10 @@ type Server struct {
 	KnownHosts string // path of a file that holds all of its host keys
 	ConfigFile string // an ssh_config with every host, complete: give it to ssh -F
 
-	// Emulated is set when there is no right to make users here: the current one
-	// then has the home it has, and the users of Config.Shells are the current one, with a forced command that hands
-	// what was asked for to the shell, as sshd would.
+	// Emulated is set when there is no right to make users here: the users of
+	// Config.Shells are then the current one, with a forced command that hands what
+	// was asked for to the shell, as sshd would. That one has the home it has, but
+	// for Dropbear and with SmallHome.
 	Emulated bool
 
 	t       testing.TB
@@ -91,6 +96,7 @@ type Server struct {
 	program string // sshd or dropbear
 	mark    string // in the environment of everything that is started through it
 	through string // address in ConfigFile
+	ownHome bool   // of the current user: not the one that it has elsewhere
 	users   map[string]string
 	run     *daemon
 }

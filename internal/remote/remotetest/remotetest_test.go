@@ -195,3 +195,21 @@ func TestServer_Dropbear(t *testing.T) {
 		t.Errorf("after a restart: %v", err)
 	}
 }
+
+// Ensure a small home is full when it was filled, nothing else is, and that there
+// is space again afterwards.
+func TestServer_SmallHome(t *testing.T) {
+	t.Parallel()
+	s := Start(t, Config{SmallHome: true})
+	free := s.FillHome(t)
+	if out, err := on(t, s, "web1", "pwd; echo x >f"); err == nil || out != s.Home("web1") {
+		t.Errorf("full: got %q, %v", out, err)
+	}
+	free()
+	if out, err := on(t, s, "web1", "echo x >f && cat f"); err != nil || out != "x" {
+		t.Errorf("freed: got %q, %v", out, err)
+	}
+	if files, err := os.ReadDir(s.Home("web1")); err != nil || len(files) > 0 {
+		t.Errorf("the folder under it has %v, %v", files, err)
+	}
+}

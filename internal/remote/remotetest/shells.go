@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -27,14 +28,17 @@ func (s *Server) makeUsers() {
 	if os.Getuid() == 0 {
 		s.makeSeparationDir()
 	}
-	if !s.Emulated {
+	s.ownHome = !s.Emulated || s.cfg.Dropbear || s.cfg.SmallHome
+	if s.ownHome {
 		if err := os.MkdirAll(s.Home(""), 0o755); err != nil {
 			s.t.Fatal(err)
 		}
 	}
+	if s.Emulated && s.ownHome {
+		s.ownNamespace()
+	}
 	if s.cfg.Dropbear {
 		s.dropbearUser()
-		return
 	}
 	passwd, shadow, group := s.passwd(), read("/etc/shadow"), read("/etc/group")
 	for _, shell := range s.cfg.Shells {
@@ -73,6 +77,28 @@ func (s *Server) makeUsers() {
 	}
 }
 
+// ownNamespace gives the current user another home where only a user namespace
+// can. In a second one inside it the user has its own number again, and the server
+// serves nobody else.
+func (s *Server) ownNamespace() {
+	s.t.Helper()
+	if out, err := exec.Command("unshare", "--map-root-user", "--mount", "true").CombinedOutput(); err != nil {
+		s.t.Fatalf("give the user another home: %v: %s\n%s", err, out, namespaces)
+	}
+	write(s.t, filepath.Join(s.Dir, "passwd"), s.passwd(), 0o644)
+	group := ""
+	for line := range strings.Lines(read("/etc/group")) {
+		if !strings.HasPrefix(line, "tty:") { // it has no number there, so a terminal cannot be given to it
+			group += line
+		}
+	}
+	write(s.t, filepath.Join(s.Dir, "group"), group, 0o644)
+}
+
+// namespaces is how to get what a test needs.
+const namespaces = "Run the tests as root (in a container: with CAP_SYS_ADMIN), or allow user namespaces with: " +
+	"sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0"
+
 // passwd is the system's, with another home for the current user.
 func (s *Server) passwd() string {
 	lines := strings.SplitAfter(read("/etc/passwd"), "\n")
@@ -89,7 +115,7 @@ func (s *Server) passwd() string {
 // current user, whose own shell files are nothing that a test should depend on;
 // but not when users are emulated.
 func (s *Server) Home(host string) string {
-	if s.Emulated && !s.cfg.Dropbear {
+	if !s.ownHome {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			s.t.Fatal(err)
@@ -145,16 +171,25 @@ exec %[1]s -c "$c"
 
 // inNamespace wraps a command in the mount namespace that has the users.
 func (s *Server) inNamespace(argv []string) []string {
-	if s.Emulated {
+	if !s.ownHome {
 		return argv
 	}
-	script := `set -e; dir=$1 sh=$2; shift 2
+	enter, small := []string{"unshare", "--mount", "--propagation", "private"}, ""
+	if s.Emulated {
+		enter = append(enter, "--map-root-user")
+		argv = append([]string{"unshare", "--user", "--map-user=" + strconv.Itoa(os.Getuid()), "--map-group=" + strconv.Itoa(os.Getgid())}, argv...)
+	}
+	if s.cfg.SmallHome {
+		small = s.Home("")
+	}
+	script := `set -e; dir=$1 sh=$2 small=$3; shift 3
 for f in passwd shadow group sudoers; do
 	[ ! -e "$dir/$f" ] || mount --bind "$dir/$f" "/etc/$f"
 done
 [ -z "$sh" ] || mount --bind "$sh" /bin/sh
+[ -z "$small" ] || mount -t tmpfs -o size=1m,mode=0755 tmpfs "$small"
 exec "$@"`
-	return append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", s.Dir, s.cfg.Sh}, argv...)
+	return append(append(enter, "sh", "-c", script, "sh", s.Dir, s.cfg.Sh, small), argv...)
 }
 
 // makeSeparationDir makes the folder that Debian's service makes at each boot.
