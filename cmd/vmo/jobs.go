@@ -18,7 +18,7 @@ import (
 func (c *cli) jobsCommand() *cobra.Command {
 	var which filterFlags
 	var before string
-	var count bool
+	var count, archive bool
 	limit := 10
 	cmd := &cobra.Command{
 		Use: "jobs", Short: "List jobs, newest first", Args: cobra.NoArgs,
@@ -34,6 +34,9 @@ one filter, separated by commas, widen it; several filters narrow it.`,
 				return err
 			}
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				if archive {
+					return c.teamJobs(cmd.Context(), e, f, before, limit, count)
+				}
 				if count {
 					return c.countJobs(cmd.Context(), e, f)
 				}
@@ -45,6 +48,7 @@ one filter, separated by commas, widen it; several filters narrow it.`,
 	cmd.Flags().StringVar(&which.f.Text, "text", "", "only those with this in their command, target, project, log or host")
 	cmd.Flags().StringVar(&before, "before", "", "only those older than this job: the next page")
 	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "how many")
+	cmd.Flags().BoolVar(&archive, "archive", false, "everybody's jobs, as the archive has them")
 	cmd.Flags().BoolVar(&count, "count", false, "only how many there are in each state")
 	return cmd
 }

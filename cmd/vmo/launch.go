@@ -156,6 +156,7 @@ func (p *place) find(ctx context.Context, e *engine.Engine, request engine.Launc
 
 // launch runs jobs, from their beginning to an exit code.
 func (c *cli) launch(e *engine.Engine, request engine.Launch) error {
+	e.Ship()
 	if len(request.Hosts) > 0 { // env:NAME is one word and may be many hosts
 		hosts, err := e.SelectHosts(request.Hosts)
 		if err != nil {

@@ -69,9 +69,19 @@ for the one before.`,
 	flags.BoolVar(&c.json, "json", false, "print one JSON object a line")
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "record", Title: "Records:"}, &cobra.Group{ID: "care", Title: "Care:"})
 	for group, commands := range map[string][]*cobra.Command{
-		"run":    {c.projectsCommand(), c.targetsCommand(), c.hostsCommand(), c.runCommand(), c.execCommand(), c.shellCommand(), c.tailCommand(), c.tunnelCommand(), c.cancelCommand(), c.unrecordedCommand()},
-		"record": {c.jobsCommand(), c.showCommand(), c.replayCommand(), c.followCommand()},
-		"care":   {c.doctorCommand(), c.verifyCommand(), c.reindexCommand(), c.compactCommand(), c.versionCommand()},
+		"run": {
+			c.projectsCommand(), c.targetsCommand(), c.hostsCommand(),
+			c.runCommand(), c.execCommand(), c.shellCommand(), c.tailCommand(), c.tunnelCommand(),
+			c.cancelCommand(), c.unrecordedCommand(),
+		},
+		"record": {
+			c.jobsCommand(), c.showCommand(), c.replayCommand(), c.followCommand(),
+			c.verifyCommand(),
+		},
+		"care": {
+			c.dbCommand(), c.shipCommand(),
+			c.doctorCommand(), c.reindexCommand(), c.compactCommand(), c.versionCommand(),
+		},
 	} {
 		for _, command := range commands {
 			command.GroupID = group

@@ -13,20 +13,52 @@ import (
 	"vmorchestrator/internal/job"
 )
 
-// reading is a command about one recorded job.
+// record is a job and where its record is read.
+type record struct {
+	job.Job
+	archive bool // in the archive, not in the journal
+}
+
+// output opens the record. In the archive that is what has come there by now.
+func (r record) output(ctx context.Context, e *engine.Engine) (*engine.Reader, error) {
+	if r.archive {
+		return e.TeamOutput(ctx, r.ID)
+	}
+	return e.Output(r.ID)
+}
+
+// reading is a command about one recorded job of this machine.
 func (c *cli) reading(use, short string, do func(ctx context.Context, e *engine.Engine, j job.Job) error) *cobra.Command {
+	return c.about(use, short, func(ctx context.Context, e *engine.Engine, name string) error {
+		j, err := e.Find(ctx, name)
+		if err != nil {
+			return err
+		}
+		return do(ctx, e, j)
+	})
+}
+
+// reviewing is a command about one recorded job, of this machine or in the archive.
+func (c *cli) reviewing(use, short string, do func(ctx context.Context, e *engine.Engine, r record) error) *cobra.Command {
+	var archive bool
+	cmd := c.about(use, short, func(ctx context.Context, e *engine.Engine, name string) error {
+		r, err := c.find(ctx, e, name, archive)
+		if err != nil {
+			return err
+		}
+		return do(ctx, e, r)
+	})
+	cmd.Flags().BoolVar(&archive, "archive", false, "anybody's job, as the archive has it")
+	return cmd
+}
+
+func (c *cli) about(use, short string, do func(ctx context.Context, e *engine.Engine, name string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " JOB", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, os.Interrupt)...)
 			defer stop()
-			err := c.with(ctx, func(e *engine.Engine) error {
-				j, err := e.Find(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				return do(ctx, e, j)
-			})
+			err := c.with(ctx, func(e *engine.Engine) error { return do(ctx, e, args[0]) })
 			if ctx.Err() != nil {
 				return exitCode(exitInterrupted)
 			}
@@ -35,9 +67,18 @@ func (c *cli) reading(use, short string, do func(ctx context.Context, e *engine.
 	}
 }
 
+func (c *cli) find(ctx context.Context, e *engine.Engine, name string, archive bool) (record, error) {
+	if archive {
+		j, err := e.TeamFind(ctx, name)
+		return record{j.Job, true}, err
+	}
+	j, err := e.Find(ctx, name)
+	return record{j, false}, err
+}
+
 func (c *cli) showCommand() *cobra.Command {
 	var stamped bool
-	cmd := c.reading("show", "Print the output of a job, byte for byte", func(ctx context.Context, e *engine.Engine, j job.Job) error {
+	cmd := c.reviewing("show", "Print the output of a job, byte for byte", func(ctx context.Context, e *engine.Engine, j record) error {
 		return c.print(ctx, e, j, &printer{json: c.json, stamped: stamped})
 	})
 	cmd.Flags().BoolVar(&stamped, "timestamps", false, "the time before each line")
@@ -45,8 +86,8 @@ func (c *cli) showCommand() *cobra.Command {
 }
 
 // print writes what is recorded so far.
-func (c *cli) print(ctx context.Context, e *engine.Engine, j job.Job, p *printer) error {
-	r, err := e.Output(j.ID)
+func (c *cli) print(ctx context.Context, e *engine.Engine, j record, p *printer) error {
+	r, err := j.output(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -76,13 +117,18 @@ func (p *printer) verdict() error {
 }
 
 func (c *cli) followCommand() *cobra.Command {
-	return c.reading("follow", "Print the output of a job as it comes, until the job ends", func(ctx context.Context, e *engine.Engine, j job.Job) error {
-		r, err := e.Output(j.ID)
+	return c.reviewing("follow", "Print the output of a job as it comes, until the job ends", func(ctx context.Context, e *engine.Engine, j record) error {
+		r, err := j.output(ctx, e)
 		if err != nil {
 			return err
 		}
 		defer r.Close()
 		p := &printer{json: c.json}
+		if j.archive {
+			var stop func()
+			ctx, stop = pulling(ctx, e, j.ID)
+			defer stop()
+		}
 		if err := r.Follow(ctx, 0, p.page); err != nil {
 			return err
 		}
@@ -90,13 +136,27 @@ func (c *cli) followCommand() *cobra.Command {
 	})
 }
 
+// pulling goes on pulling a living record from the archive, until stop. Its context
+// ends when that fails.
+func pulling(ctx context.Context, e *engine.Engine, id job.ID) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := e.PullOn(ctx, id); err != nil {
+			cancel(err)
+		}
+	}()
+	return ctx, func() { cancel(nil); <-done }
+}
+
 func (c *cli) replayCommand() *cobra.Command {
 	speed, idle := 1.0, time.Duration(0)
-	cmd := c.reading("replay", "Print the output of a job at the pace at which it came", func(ctx context.Context, e *engine.Engine, j job.Job) error {
+	cmd := c.reviewing("replay", "Print the output of a job at the pace at which it came", func(ctx context.Context, e *engine.Engine, j record) error {
 		if speed <= 0 {
 			return fmt.Errorf("%w: the speed must be more than 0", job.ErrInvalid)
 		}
-		r, err := e.Output(j.ID)
+		r, err := j.output(ctx, e)
 		if err != nil {
 			return err
 		}

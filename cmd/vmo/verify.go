@@ -18,12 +18,13 @@ const (
 )
 
 func (c *cli) verifyCommand() *cobra.Command {
-	var all bool
+	var all, archive bool
 	cmd := &cobra.Command{
 		Use: "verify [JOB...]", Short: "Prove that records are what they were",
 		Long: `Hash every byte of records again and compare them with the ledger, the signed list
 of what was begun, sealed and removed on this machine. What was edited, removed,
-moved, cut off or never sealed is named.
+moved, cut off or never sealed is named. With --archive it is what the database has
+of everybody's machines that is verified, against what this machine remembers.
 
 Without jobs, or with --all, every record is verified. Exit code 0: intact; 1: something
 was tampered with; 2: it cannot be told, for example because nothing was signed.
@@ -33,25 +34,30 @@ What this proves and what it does not is in docs/proof.md.`,
 			if all && len(args) > 0 {
 				return fmt.Errorf("%w: --all and jobs exclude each other", job.ErrInvalid)
 			}
-			return c.with(cmd.Context(), func(e *engine.Engine) error { return c.verify(cmd.Context(), e, args) })
+			return c.with(cmd.Context(), func(e *engine.Engine) error { return c.verify(cmd.Context(), e, args, archive) })
 		},
 	}
+	cmd.Flags().BoolVar(&archive, "archive", false, "what the archive has, of everybody's machines")
 	cmd.Flags().BoolVar(&all, "all", false, "every record, as without jobs")
 	return cmd
 }
 
-func (c *cli) verify(ctx context.Context, e *engine.Engine, names []string) error {
+func (c *cli) verify(ctx context.Context, e *engine.Engine, names []string, archive bool) error {
 	var jobs []job.ID
 	for _, name := range names {
-		j, err := e.Find(ctx, name)
+		r, err := c.find(ctx, e, name, archive)
 		if err != nil {
 			return err
 		}
-		jobs = append(jobs, j.ID)
+		jobs = append(jobs, r.ID)
+	}
+	check := e.Verify
+	if archive {
+		check = e.VerifyArchive
 	}
 	tally := map[string]int{}
 	worst := engine.Intact
-	err := e.Verify(ctx, jobs, func(v engine.Verdict) error {
+	err := check(ctx, jobs, func(v engine.Verdict) error {
 		if v.Result == engine.Tampered || v.Result == engine.Unknown && worst == engine.Intact {
 			worst = v.Result
 		}

@@ -14,7 +14,7 @@ type Changes struct {
 	jobs map[job.ID]struct{}
 	ring chan struct{}
 
-	hosts, prompts bool
+	hosts, prompts, archive bool
 }
 
 func newChanges() *Changes {
@@ -38,6 +38,9 @@ func (c *Changes) addHosts() { c.set(&c.hosts) }
 // addPrompts takes the hint that a question came or went.
 func (c *Changes) addPrompts() { c.set(&c.prompts) }
 
+// addArchive takes the hint that the archive stands differently.
+func (c *Changes) addArchive() { c.set(&c.archive) }
+
 func (c *Changes) set(what *bool) {
 	c.mu.Lock()
 	*what = true
@@ -53,6 +56,9 @@ func (c *Changes) TakeHosts() bool { return c.take(&c.hosts) }
 
 // TakePrompts reports whether questions came or went since the last call.
 func (c *Changes) TakePrompts() bool { return c.take(&c.prompts) }
+
+// TakeArchive reports whether the archive stands differently since the last call.
+func (c *Changes) TakeArchive() bool { return c.take(&c.archive) }
 
 func (c *Changes) take(what *bool) bool {
 	c.mu.Lock()

@@ -11,9 +11,11 @@
 //	keeper of the journal journal.Open  ends on journal.Close      Close waits
 //	watch of projects     Watch         ends with its context      its caller waits
 //	those of connections  remote.New    end on Pool.Close          Close waits
+//	shipper, two          Ship          end on Close               Close waits
 //
-// Close refuses new jobs, cancels the running ones, waits for them, and then
-// closes the connections and the journal.
+// Close refuses new jobs, cancels the running ones, waits for them, lets the
+// archive have the rest if that takes no longer than a moment, and then closes
+// the connections and the journal.
 package engine
 
 import (
@@ -24,6 +26,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/adrg/xdg"
@@ -45,6 +48,10 @@ type Config struct {
 	// SSHConfig is read instead of ~/.ssh/config and the system's, as by ssh -F;
 	// empty: VMO_SSH_CONFIG, else those two.
 	SSHConfig string
+
+	// Database is the URL of the archive; empty: VMO_DATABASE_URL, else the settings,
+	// else what libpq's own variables say.
+	Database string
 
 	// Prompts answers the questions of connections; what is nil there is refused.
 	// With Ask they wait for Engine.Answer instead.
@@ -73,6 +80,7 @@ type Engine struct {
 	resolver *inventory.Resolver
 	pool     *remote.Pool
 	asks     asks
+	team     team
 
 	mu         sync.Mutex
 	live       map[job.ID]*live
@@ -80,6 +88,7 @@ type Engine struct {
 	unfinished []error // records that could not be completed
 
 	settings settingsFile
+	nudge    atomic.Pointer[func()] // wakes the shipper
 
 	runs  sync.WaitGroup
 	stop  context.CancelFunc
@@ -99,11 +108,12 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		settings: settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")}, home: home(),
 	}
 	var err error
-	e.journal, err = journal.Open(ctx, journal.Config{Dir: c.DataDir, Changed: e.changes.add, Descendants: left, Key: c.signingKey})
+	e.journal, err = journal.Open(ctx, journal.Config{Dir: c.DataDir, Changed: e.changed, Descendants: left, Key: c.signingKey})
 	if err != nil {
 		return nil, err
 	}
 	e.reach()
+	e.join()
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.tasks.Add(2)
 	go e.listen(ctx)
@@ -130,6 +140,9 @@ func (c *Config) defaults() {
 	}
 	if c.SSHConfig == "" {
 		c.SSHConfig = os.Getenv("VMO_SSH_CONFIG")
+	}
+	if c.Database == "" {
+		c.Database = os.Getenv("VMO_DATABASE_URL")
 	}
 	if c.Operator == "" {
 		c.Operator = operator()
@@ -173,6 +186,14 @@ func (e *Engine) reach() {
 	})
 }
 
+// changed takes the journal's hint that something is new.
+func (e *Engine) changed(id job.ID) {
+	e.changes.add(id)
+	if nudge := e.nudge.Load(); nudge != nil {
+		(*nudge)()
+	}
+}
+
 // home is the operator's home directory as ssh sees it: that of the account, not
 // $HOME.
 func home() string {
@@ -200,9 +221,14 @@ func (e *Engine) Close() error {
 	e.runs.Wait()
 	e.stop()
 	e.tasks.Wait()
+	e.leave(lastShipment)
 	e.pool.Close()
 	return errors.Join(append(e.unfinished, e.journal.Close())...)
 }
+
+// lastShipment is how long the end of a program may wait for the archive to have
+// everything. What it does not have then is shipped by the next program.
+const lastShipment = time.Second
 
 // Status is how the engine stands.
 type Status struct {

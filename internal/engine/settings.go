@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"vmorchestrator/internal/job"
 )
@@ -20,6 +21,9 @@ type settings struct {
 	Trusted map[string]string            `json:"trusted,omitempty"` // folder → hash of its makefiles
 	Modes   map[string]map[string]string `json:"modes,omitempty"`   // folder → target → stream or terminal
 	Engines map[string]string            `json:"engines,omitempty"` // destination → built-in or openssh
+
+	Database string               `json:"database,omitempty"` // URL of the archive, without a password
+	History  map[string]time.Time `json:"history,omitempty"`  // server → jobs begun before stay here alone; zero: all go there
 }
 
 type settingsFile struct {

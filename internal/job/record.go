@@ -68,6 +68,7 @@ const (
 	EntrySpill  EntryKind = "spill"  // blocks First to Last of a record were emptied
 	EntryPin    EntryKind = "pin"    // a record is to be kept
 	EntryUnpin  EntryKind = "unpin"
+	EntryShare  EntryKind = "share" // records begun before From are not shipped to the archive that Why names
 )
 
 // Statement is what an entry of a ledger says. The ledger of an installation is
@@ -90,6 +91,7 @@ type Statement struct {
 	Last         uint32    `json:"last,omitempty"`
 	Key          string    `json:"key,omitempty"`  // key: the public key, base64; else which key signs
 	Kept         string    `json:"kept,omitempty"` // key: where its private half is kept
+	From         time.Time `json:"from,omitzero"`  // share
 	By           string    `json:"by,omitempty"`   // remove, spill, pin: who
 	Why          string    `json:"why,omitempty"`
 }

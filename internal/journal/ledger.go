@@ -347,3 +347,20 @@ type entriesAt struct {
 	n   uint64
 	end int64
 }
+
+// Head is the last entry of the ledger: its number and its hash. It is 0 while
+// there is none.
+func (j *Journal) Head() (n uint64, hash [32]byte, err error) {
+	if j.ledger == nil {
+		return 0, hash, j.readOnly
+	}
+	l := j.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err = l.locked(func() error {
+		n = l.n
+		_, err := hex.Decode(hash[:], []byte(l.last))
+		return err
+	})
+	return n, hash, err
+}

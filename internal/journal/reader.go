@@ -42,6 +42,23 @@ func (j *Journal) Reader(id job.ID) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	return j.read(id, f)
+}
+
+// ReplicaReader returns a reader for the replica of a record, whatever this
+// journal itself has of the job.
+func (j *Journal) ReplicaReader(id job.ID) (*Reader, error) {
+	if _, err := job.ParseID(string(id)); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(j.replicaPath(id))
+	if err != nil {
+		return nil, fmt.Errorf("open the copy of the record of job %s: %w", id, err)
+	}
+	return j.read(id, f)
+}
+
+func (j *Journal) read(id job.ID, f *os.File) (*Reader, error) {
 	r := &Reader{j: j, id: id, f: f, begun: id.Time()}
 	if err := r.init(); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the record of job %s: %w", id, err), f.Close())

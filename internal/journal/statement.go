@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"vmorchestrator/internal/job"
 )
@@ -148,4 +149,13 @@ func (j *Journal) remove(id job.ID, by, why string) error {
 	}
 	path := j.shelfPath(id)
 	return errors.Join(os.Remove(path), syncDir(filepath.Dir(path)), j.cat.remove(context.Background(), id))
+}
+
+// Share says in the ledger that records begun before a time are not shipped to an
+// archive, so that nobody takes them for removed there.
+func (j *Journal) Share(archive string, from time.Time, by string) error {
+	if j.readOnly != nil {
+		return j.readOnly
+	}
+	return j.ledger.add(job.Statement{Kind: job.EntryShare, From: from.UTC(), Why: archive, By: by})
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"vmorchestrator/internal/job"
 )
@@ -53,11 +54,24 @@ type Evidence struct {
 	Records      func(do func(id job.ID) error) error               // what is there, whatever the ledger says; may be nil
 	Alive        func(id job.ID) bool                               // whether somebody still writes it
 
+	// Lags says that records come here later than their ledger, as into the
+	// archive: one that is not there, or has no end, may still come.
+	Lags bool
+	// Gone tells what was removed here by others than the installation; may be nil.
+	Gone func(id job.ID) ([]Gone, error)
+
 	// What others remember of the ledger: it must still hold these entries.
 	Witnesses []Witness
 	// Key is the public key that is trusted, as in a job.EntryKey; empty: those that
 	// the ledger introduces.
 	Key string
+}
+
+// Gone is output that was removed: blocks First to Last, or Whole.
+type Gone struct {
+	First, Last uint32
+	Whole       bool
+	Words       string // by whom, when and why
 }
 
 // Witness is an entry of a ledger that somebody else remembers.
@@ -88,6 +102,7 @@ func Verify(ctx context.Context, e Evidence, pick func(job.ID) bool, report func
 		if !pick(id) {
 			continue
 		}
+		l.jobs[id].kept = e.Lags && id.Time().Before(l.shared)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -139,12 +154,15 @@ type expected struct {
 	seal    *job.Statement
 	removed *job.Statement
 	spilled []job.Statement
+	gone    []Gone
+	kept    bool // it was never to be shipped
 	double  bool // sealed twice, differently
 }
 
 // account is a ledger that was read.
 type account struct {
 	verdict Verdict
+	shared  time.Time // records begun before are not shipped
 	jobs    map[job.ID]*expected
 	order   []job.ID
 }
@@ -172,6 +190,9 @@ func readLedger(ctx context.Context, e Evidence) (*account, error) {
 }
 
 func (a *account) take(s job.Statement) {
+	if s.Kind == job.EntryShare {
+		a.shared = s.From
+	}
 	if s.Job == "" {
 		return
 	}
@@ -204,22 +225,39 @@ func verifyRecord(e Evidence, id job.ID, x *expected) Verdict {
 		v.Findings = append(v.Findings, strings.TrimSuffix(fmt.Sprintf("removed by %s on %s: %s", x.removed.By, x.removed.At.Local().Format("2006-01-02 15:04"), x.removed.Why), ": "))
 		return v
 	}
+	if e.Gone != nil {
+		var err error
+		if x.gone, err = e.Gone(id); err != nil {
+			v.find(Unknown, "%v", err)
+			return v
+		}
+		for _, g := range x.gone {
+			v.Findings = append(v.Findings, g.Words)
+			if g.Whole {
+				v.State = "removed"
+				return v
+			}
+		}
+	}
 	r, err := e.Parts(id)
+	if err == nil {
+		defer r.Close()
+		w := recordCheck{v: &v, x: x, lags: e.Lags}
+		if err = w.read(r); err == nil {
+			w.close(e.Alive != nil && e.Alive(id))
+			return v
+		}
+	}
 	switch {
-	case errors.Is(err, job.ErrNotFound):
+	case !errors.Is(err, job.ErrNotFound):
+		v.find(Unknown, "%v", err)
+	case x.kept:
+		v.State = "not shared"
+	case e.Lags:
+		v.find(Unknown, "the record is not here: it has not come yet, or it was removed")
+	default:
 		v.find(Tampered, "the record is gone, and the ledger does not say that it was removed")
-		return v
-	case err != nil:
-		v.find(Unknown, "%v", err)
-		return v
 	}
-	defer r.Close()
-	w := recordCheck{v: &v, x: x}
-	if err := w.read(r); err != nil {
-		v.find(Unknown, "%v", err)
-		return v
-	}
-	w.close(e.Alive != nil && e.Alive(id))
 	return v
 }
 
@@ -227,6 +265,7 @@ func verifyRecord(e Evidence, id job.ID, x *expected) Verdict {
 type recordCheck struct {
 	v     *Verdict
 	x     *expected
+	lags  bool
 	chain [32]byte
 	next  uint32
 	last  job.Block
@@ -299,6 +338,12 @@ func (w *recordCheck) empty(b job.Block) {
 			return
 		}
 	}
+	for _, g := range w.x.gone {
+		if g.First <= b.Number && b.Number <= g.Last {
+			w.v.State = "emptied in part"
+			return
+		}
+	}
 	w.v.find(Tampered, "the output in block %d (lines %d to %d) is damaged or was removed, and the ledger does not say so", b.Number, b.FirstLine+1, b.FirstLine+uint64(b.Lines)+1)
 }
 
@@ -352,6 +397,11 @@ func (w *recordCheck) close(alive bool) {
 		w.v.State = "adopted"
 	case job.EntryImport:
 		w.v.State = "imported"
+	}
+	if w.lags && w.part.End == nil {
+		w.v.State = "incomplete"
+		w.v.find(Unknown, "its end is not here: it has not come yet, or it was removed; %d of %d blocks are", w.next, s.Blocks)
+		return
 	}
 	if w.next != s.Blocks {
 		w.v.find(Tampered, "truncated: it has %d blocks, sealed were %d", w.next, s.Blocks)

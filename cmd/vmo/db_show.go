@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"vmorchestrator/internal/engine"
+)
+
+// archiveLine is how the archive stands, in one line.
+func archiveLine(s engine.ArchiveStatus) string {
+	line := s.State
+	switch s.State {
+	case engine.ArchiveOff:
+		return "no database: records stay on this machine"
+	case engine.ArchiveAsks:
+		return visible(s.Server) + ": nobody has said yet which jobs go there"
+	case engine.ArchiveCurrent:
+		line = "everything is in the archive"
+	}
+	if s.Elsewhere {
+		line = "another process of this machine copies"
+	}
+	line = visible(s.Server) + ": " + line
+	if s.LagKnown && s.LagJobs > 0 {
+		line += fmt.Sprintf(", %d jobs and %s not copied yet, since %d s", s.LagJobs, size(s.LagBytes), s.LagSeconds)
+	}
+	if s.Error != "" {
+		line += ": " + visible(s.Error)
+	}
+	return line
+}
+
+func showArchive(out io.Writer, s engine.ArchiveStatus, check engine.DatabaseCheck) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name string, value any) { fmt.Fprintf(w, "%s\t%s\n", name, visible(fmt.Sprint(value))) }
+	row("archive", strings.TrimPrefix(archiveLine(s), s.Server+": "))
+	if s.State != engine.ArchiveOff {
+		row("database", s.Server)
+		row("said by", s.Origin)
+	}
+	for _, line := range check.Lines() {
+		row(line[0], line[1])
+	}
+	for _, f := range s.Quarantined {
+		row("quarantined", string(f.Job)+": "+f.Error)
+	}
+	for _, f := range s.SetAside {
+		row("set aside", string(f.Job)+": "+f.Error)
+	}
+	return w.Flush()
+}

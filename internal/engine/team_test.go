@@ -1,0 +1,287 @@
+//go:build unix
+
+package engine
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"vmorchestrator/internal/archive/archivetest"
+	"vmorchestrator/internal/job"
+)
+
+// laptop is an engine of its own with a login for a database of the shared server.
+func laptop(t *testing.T, c *archivetest.Cluster, database, name string) *Engine {
+	t.Helper()
+	cfg := config(t)
+	cfg.Operator = name
+	cfg.Database = c.URL(c.Login(t, "", "vmo_operator"), database)
+	return open(t, cfg)
+}
+
+// teamDatabase makes an archive.
+func teamDatabase(t *testing.T) (*archivetest.Cluster, string) {
+	t.Helper()
+	c := archivetest.Shared(t)
+	database := c.Database(t, "")
+	cfg := config(t)
+	cfg.Database = c.URL(archivetest.Admin, database)
+	e := open(t, cfg)
+	if err := e.InitDatabase(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	return c, database
+}
+
+// eventually fails unless something comes true soon.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(30 * time.Second)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("it never came: %s", what)
+		}
+	}
+}
+
+func isCurrent(e *Engine) func() bool {
+	return func() bool {
+		n, _, err := e.journal.Head()
+		s := e.Archive()
+		return err == nil && s.State == ArchiveCurrent && s.Entries >= n
+	}
+}
+
+func shareAll(t *testing.T, e *Engine) {
+	t.Helper()
+	if err := e.ChooseHistory(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	e.Ship()
+}
+
+// outputOf is what the archive gives back of a job.
+func outputOf(t *testing.T, e *Engine, id job.ID) []byte {
+	t.Helper()
+	r, err := e.TeamOutput(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var out []byte
+	for after := uint64(0); ; {
+		page, err := r.Page(after, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			return out
+		}
+		for _, c := range page {
+			out = append(out, c.Data...)
+		}
+		after = page[len(page)-1].Seq
+	}
+}
+
+// verdicts are what a verification says, by job; the ledger's are under "".
+func verdicts(t *testing.T, check func(report func(Verdict) error) error) map[job.ID]Verdict {
+	t.Helper()
+	all := map[job.ID]Verdict{}
+	if err := check(func(v Verdict) error { all[v.Job] = v; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// What was recorded before there was a database follows when there is one, byte
+// for byte, and is proven there as it is here.
+func TestArchive_TheBacklogFollows(t *testing.T) {
+	t.Parallel()
+	c, database := teamDatabase(t)
+	ann := laptop(t, c, database, "ann@laptop")
+	before := start(t, ann, shell(`seq 1 200000; printf 'nul \000 and \377\376 bytes'; echo oops >&2`))
+	wait(t, ann, before)
+
+	if s := ann.Archive(); s.State != ArchiveAsks {
+		t.Fatalf("state %q before anybody said what goes there, want %q", s.State, ArchiveAsks)
+	}
+	if _, err := ann.ShipOnce(t.Context()); !errors.Is(err, job.ErrInvalid) || job.HintOf(err) == "" {
+		t.Fatalf("ShipOnce: %v; want a refusal with what to do", err)
+	}
+	shareAll(t, ann)
+	after := start(t, ann, shell("echo later"))
+	wait(t, ann, after)
+	eventually(t, "everything is in the archive", isCurrent(ann))
+
+	for _, id := range []job.ID{before, after} {
+		r, err := ann.Output(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var here []byte
+		for _, chunk := range pages(t, r) {
+			here = append(here, chunk.Data...)
+		}
+		if there := outputOf(t, ann, id); sha256.Sum256(there) != sha256.Sum256(here) {
+			t.Errorf("job %s: %d bytes there, %d here", id, len(there), len(here))
+		}
+	}
+	for id, v := range verdicts(t, func(r func(Verdict) error) error { return ann.VerifyArchive(t.Context(), nil, r) }) {
+		if v.Result != Intact {
+			t.Errorf("%q: %+v", id, v)
+		}
+	}
+}
+
+func pages(t *testing.T, r *Reader) (all []job.Chunk) {
+	t.Helper()
+	defer r.Close()
+	for after := uint64(0); ; {
+		page, err := r.Page(after, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			return all
+		}
+		for _, c := range page {
+			c.Data = bytes.Clone(c.Data)
+			all = append(all, c)
+		}
+		after = page[len(page)-1].Seq
+	}
+}
+
+// A colleague sees what runs on another laptop, follows it, and is told when that
+// laptop is gone.
+func TestArchive_AColleaguesLivingJob(t *testing.T) {
+	t.Parallel()
+	c, database := teamDatabase(t)
+	ann, bob := laptop(t, c, database, "ann@laptop"), laptop(t, c, database, "bob@desk")
+	shareAll(t, ann)
+	id := start(t, ann, shell("echo first; read line; echo got $line"))
+	var seen TeamJob
+	eventually(t, "bob sees ann's running job", func() bool {
+		jobs, err := bob.TeamJobs(t.Context(), job.Filter{States: []job.State{job.Running}}, "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(jobs) == 1 {
+			seen = jobs[0]
+		}
+		return len(jobs) == 1
+	})
+	if seen.ID != id || seen.Mine || seen.Offline || seen.Operator != "ann@laptop" || seen.Laptop != "ann@laptop" {
+		t.Errorf("bob sees %+v", seen)
+	}
+	eventually(t, "bob reads its first line", func() bool { return string(outputOf(t, bob, id)) == "first\n" })
+	pulled := make(chan error, 1)
+	go func() { pulled <- bob.PullOn(t.Context(), id) }()
+	if err := ann.Input(id, []byte("it\n")); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, ann, id)
+	if err := <-pulled; err != nil {
+		t.Fatal(err)
+	}
+	r, err := bob.Output(id) // as every other record
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for _, c := range pages(t, r) {
+		text = append(text, c.Data...)
+	}
+	if string(text) != "first\ngot it\n" {
+		t.Errorf("bob reads %q", text)
+	}
+}
+
+// Whoever has all rights in the database can change what is there. It is found.
+func TestArchive_WhatWasDoneToItIsFound(t *testing.T) {
+	t.Parallel()
+	c, database := teamDatabase(t)
+	ann := laptop(t, c, database, "ann@laptop")
+	shareAll(t, ann)
+	jobs := map[string]job.ID{}
+	for _, name := range []string{"edited", "block removed", "command", "untouched"} {
+		jobs[name] = start(t, ann, shell(`seq 1 100000`))
+		wait(t, ann, jobs[name])
+	}
+	eventually(t, "everything is in the archive", isCurrent(ann))
+	evil := func(sql string, args ...any) {
+		t.Helper()
+		c.Exec(t, database, "SET session_replication_role = replica; "+fmt.Sprintf(sql, args...))
+	}
+	evil(`UPDATE vmo.block SET data = (SELECT data FROM vmo.block WHERE job_id = '%s' AND number = 1) WHERE job_id = '%s' AND number = 0`, jobs["edited"], jobs["edited"])
+	evil(`DELETE FROM vmo.block WHERE job_id = '%s' AND number = 1`, jobs["block removed"])
+	evil(`UPDATE vmo.job SET begin = convert_to(replace(convert_from(begin, 'UTF8'), 'seq', 'sed'), 'UTF8') WHERE job_id = '%s'`, jobs["command"])
+	all := verdicts(t, func(r func(Verdict) error) error { return ann.VerifyArchive(t.Context(), nil, r) })
+	for name, words := range map[string]string{"edited": "edited: the output in block 0", "block removed": "removed or reordered", "command": "edited: how it began"} {
+		if v := all[jobs[name]]; v.Result != Tampered || !strings.Contains(strings.Join(v.Findings, "\n"), words) {
+			t.Errorf("%s: %+v, want one that says %q", name, v, words)
+		}
+	}
+	for _, id := range []job.ID{"", jobs["untouched"]} {
+		if all[id].Result != Intact {
+			t.Errorf("%q: %+v", id, all[id])
+		}
+	}
+	evil(`DELETE FROM vmo.ledger WHERE n > 3`)
+	all = verdicts(t, func(r func(Verdict) error) error { return ann.VerifyArchive(t.Context(), nil, r) })
+	if v := all[""]; v.Result != Tampered || !strings.Contains(strings.Join(v.Findings, "\n"), "its end was cut off") {
+		t.Errorf("a ledger without its end: %+v", v)
+	}
+}
+
+// Of jobs that are to stay on this machine the archive gets nothing but digests,
+// and does not take them for removed.
+func TestArchive_WhatIsNotSharedStaysHere(t *testing.T) {
+	t.Parallel()
+	c, database := teamDatabase(t)
+	ann := laptop(t, c, database, "ann@laptop")
+	private := start(t, ann, shell("echo private"))
+	wait(t, ann, private)
+	if err := ann.ChooseHistory(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ann.Ship()
+	shared := start(t, ann, shell("echo shared"))
+	wait(t, ann, shared)
+	eventually(t, "everything is in the archive", isCurrent(ann))
+	jobs, err := ann.TeamJobs(t.Context(), job.Filter{}, "", 10)
+	if err != nil || len(jobs) != 1 || jobs[0].ID != shared {
+		t.Fatalf("the archive has %+v, %v; want job %s alone", jobs, err, shared)
+	}
+	all := verdicts(t, func(r func(Verdict) error) error { return ann.VerifyArchive(t.Context(), nil, r) })
+	if v := all[private]; v.Result != Intact || v.State != "not shared" {
+		t.Errorf("the private job: %+v", v)
+	}
+}
+
+// Without a database, and with one that is not there, everything works.
+func TestArchive_JobsGoOnWithoutIt(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Database = "postgres://ann@127.0.0.1:1/vmo"
+	e := open(t, cfg)
+	shareAll(t, e)
+	id := start(t, e, shell("echo hello"))
+	if j := wait(t, e, id); j.State != job.Succeeded {
+		t.Fatalf("%+v", j)
+	}
+	eventually(t, "the archive says why it waits", func() bool {
+		s := e.Archive()
+		return s.State == "waiting" && s.Error != "" && s.Hint != ""
+	})
+}
