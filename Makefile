@@ -51,17 +51,21 @@ validate: need-build vmo ## Measure what is promised, with the real vmo in a fol
 ##@ Work on it
 
 .PHONY: setup
-setup: ## Install everything that building and testing need
+setup: vmo ## Install everything that building and testing need, and start a database for development
 	@scripts/setup.sh test
-	@echo "everything is there"
+	@scripts/database.sh start >/dev/null
+	@echo "everything is there: $$(scripts/database.sh where)"
 
 .PHONY: dev
-dev: need-display bin/wails ## The window with hot reload, and its page in a browser, until Ctrl-C
-	@DEV_ADDRESS=127.0.0.1:$(DEV_PORT) scripts/dev.sh start "$(PROJECT)"
+dev: need-display bin/wails vmo ## The window with hot reload, and its page in a browser, until Ctrl-C; with a database where there is one
+	@url=$$(scripts/database.sh start); \
+		[ -z "$$url" ] || export VMO_DATABASE_URL=$$url PGPASSWORD=$$(scripts/database.sh password); \
+		DEV_ADDRESS=127.0.0.1:$(DEV_PORT) scripts/dev.sh start "$(PROJECT)"
 
 .PHONY: stop
-stop: ## Stop what make dev started
+stop: ## Stop what make dev and make setup started
 	@scripts/dev.sh stop
+	@scripts/database.sh stop
 
 .PHONY: check
 check: need-build bin/wails bin/staticcheck $(PAGE) ## Look for mistakes without running anything: format, vet, lint, types, generated files

@@ -9,6 +9,7 @@
 #   scripts/database.sh stop    stop it; what is in it stays
 #   scripts/database.sh where   say in one line which one it would be
 #
+# VMO_DEV_DATABASE=FOLDER makes it a Postgres of this machine with its data there.
 # What is not the URL goes to standard error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,7 @@ port=${VMO_POSTGRES_PORT:-5432}
 
 say() { printf 'database: %s\n' "$*" >&2; }
 
-has_docker() { command -v docker >/dev/null && docker compose version >/dev/null 2>&1 && timeout 10 docker info >/dev/null 2>&1; }
+has_docker() { [ -z "${VMO_DEV_DATABASE:-}" ] && command -v docker >/dev/null && docker compose version >/dev/null 2>&1 && timeout 10 docker info >/dev/null 2>&1; }
 
 # --- Docker
 
@@ -55,8 +56,15 @@ as_server() {
 account=nobody
 id postgres >/dev/null 2>&1 && account=postgres
 
-# The path of a socket has at most 107 bytes, so it is not below the data.
-socket_dir() { printf '/tmp/vmo-dev-postgres-%s\n' "$(id -u)"; }
+# The path of a socket has at most 107 bytes, so it is not below the data, unless
+# somebody chose where that is.
+socket_dir() {
+	if [ -n "${VMO_DEV_DATABASE:-}" ]; then
+		printf '%s\n' "$VMO_DEV_DATABASE/socket"
+	else
+		printf '/tmp/vmo-dev-postgres-%s\n' "$(id -u)"
+	fi
+}
 
 local_url() { printf 'postgres://vmo@/vmo?host=%s\n' "$(socket_dir)"; }
 
@@ -146,7 +154,7 @@ stop)
 	docker) [ ! -s "$home/env" ] || compose stop >&2 ;;
 	local)
 		bin=$(server)
-		if [ -d "$home/data" ] && local_runs; then
+		if [ -d "$home" ] && local_runs; then
 			as_server "$bin/pg_ctl" -D "$home/data" -s -w -m fast stop >&2
 			say "stopped"
 		fi

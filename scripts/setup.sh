@@ -116,9 +116,20 @@ needs_ssh() {
 	needs busybox busybox
 }
 
+# The server of the database, which distributions keep off the PATH.
+needs_postgres() {
+	local found
+	command -v initdb >/dev/null && return 0
+	for found in /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb; do
+		[ -x "$found" ] && return 0
+	done
+	missing+=(postgresql)
+}
+
 needs_tests() {
 	needs_display
 	needs_ssh
+	needs_postgres
 	needs git git
 	if [ "$system" != macos ]; then
 		needs xdotool xdotool
@@ -176,6 +187,7 @@ in_words() {
 		arch:openssh-client | arch:openssh-server) echo openssh ;;
 		arch:dropbear-bin | fedora:dropbear-bin | suse:dropbear-bin) echo dropbear ;;
 		fedora:iproute2) echo iproute ;;
+		fedora:postgresql | suse:postgresql) echo postgresql-server ;;
 		fedora:csh | suse:csh | arch:csh) echo tcsh ;;
 		*:bsdutils) echo util-linux ;;
 		*) echo "$package" ;;

@@ -6,8 +6,17 @@ vmo=$(realpath "${1:?which vmo?}")
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+export VMO_DEV_DATABASE=$work/pg
+finish() {
+	scripts/database.sh stop 2>/dev/null
+	[ ! -s "$work/sshd.pid" ] || kill "$(cat "$work/sshd.pid")" 2>/dev/null
+	rm -rf "$work"
+}
+trap finish EXIT
+chmod 711 "$work" # Postgres does not run as root
 export HOME=$work/home XDG_CONFIG_HOME=$work/config XDG_DATA_HOME=$work/data VMO_DATA_DIR=$work/journal
+export VMO_KEYCHAIN=off VMO_SSH_CONFIG=$work/ssh_config
+unset VMO_DATABASE_URL PGHOST PGHOSTADDR PGSERVICE PGDATABASE
 unset MAKEFLAGS MAKELEVEL MFLAGS NAME
 mkdir -p "$HOME"
 passed=0 failed=0
@@ -122,6 +131,102 @@ row "vmo jobs answers" "$([ "$(milliseconds "$vmo" jobs)" -lt 500 ] && echo 'wit
 row "replay prints the same bytes" "$("$vmo" replay --speed 100 @1 | tr '\n' ' ')" "one two "
 took=$(milliseconds "$vmo" replay @1)
 row "at the pace of the job (1 s)" "$([ "$took" -ge 950 ] && [ "$took" -lt 3000 ] && echo 'about 1 s' || echo "$took ms")" "about 1 s"
+
+# --- a host over SSH: a real sshd of this machine, with a key of its own
+sshd=$(command -v sshd || echo /usr/sbin/sshd)
+port=$(node -e 'const s = require("net").createServer(); s.listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
+ssh-keygen -q -t ed25519 -N "" -f "$work/host_key"
+ssh-keygen -q -t ed25519 -N "" -f "$work/id"
+cp "$work/id.pub" "$work/authorized_keys"
+echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$work/host_key.pub")" >"$work/known_hosts"
+cat >"$work/sshd_config" <<END
+ListenAddress 127.0.0.1
+Port $port
+HostKey $work/host_key
+PidFile $work/sshd.pid
+AuthorizedKeysFile $work/authorized_keys
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+SetEnv SHLVL=2
+END
+cat >"$VMO_SSH_CONFIG" <<END
+Host box
+	HostName 127.0.0.1
+	Port $port
+	User $(id -un)
+	IdentityFile $work/id
+	IdentitiesOnly yes
+	IdentityAgent none
+	UserKnownHostsFile $work/known_hosts
+END
+chmod 600 "$VMO_SSH_CONFIG"
+[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+"$sshd" -f "$work/sshd_config" -E "$work/sshd.log"
+row "a command on a host" "$("$vmo" exec --on box -- sh -c 'echo hello from $((6 * 7))')" "hello from 42"
+remote=$(newest)
+"$vmo" exec --on box -- sh -c 'exit 9'
+row "its exit code" "$? / $(field exit_code "$(newest)")" "9 / 9"
+row "64 MiB of random bytes over SSH" "$("$vmo" exec --on box -- cat "$work/random" | sha)" "$want"
+"$vmo" exec --tty --on box -- sh -c 'test -t 0 && test -t 1 && echo a terminal' >"$work/out"
+row "a terminal there" "$(tr -d '\r' <"$work/out")" "a terminal"
+printf 'old\n' >"$work/log"
+"$vmo" tail --on box --lines 1 "file:$work/log" >"$work/tailed" 2>/dev/null &
+runner=$!
+until_true 20 grep -sq old "$work/tailed" || true
+printf 'new\n' >>"$work/log"
+until_true 20 grep -sq new "$work/tailed" || true
+tail=$(newest)
+"$vmo" cancel "$tail" >/dev/null
+wait "$runner"
+row "a log there, followed" "$("$vmo" show "$tail" | tr '\n' ' ')" "old new "
+
+# --- the team's database: a real Postgres
+url=$(scripts/database.sh start 2>"$work/database.log")
+if [ -z "$url" ]; then
+	row "a Postgres" "$(tail -n 1 "$work/database.log")" "one that is installed"
+else
+	"$vmo" db use "$url" && "$vmo" db history all
+	all() { "$vmo" jobs --json --limit 100000 "$@" | wc -l; }
+	there() { "$vmo" show --archive "$1" 2>&1 | sha; }
+	"$vmo" ship --once 2>"$work/shipped"
+	row "ship --once ends with" "$?" 0
+	row "jobs in the archive" "$(all --archive)" "$(all)"
+	row "64 MiB of random bytes, from there" "$(there "$("$vmo" jobs --json --text random --host box --limit 1 | sed 's/.*"id":"\([^"]*\)".*/\1/')")" "$want"
+	row "a job on a host, from there" "$(there "$remote")" "$(echo hello from 42 | sha)"
+	before=$(newest)
+	"$vmo" exec -- sh -c 'seq 20000; echo up; until [ -e "$0" ]; do sleep 0.1; done; seq 20000' "$work/go" >"$work/out" &
+	runner=$!
+	until_true 20 grep -q up "$work/out" || true
+	until_true 20 began_after "$before" || true
+	id=$(newest)
+	scripts/database.sh stop 2>/dev/null
+	touch "$work/go"
+	wait $runner
+	row "database stopped while a job runs: it ends with" "$?" 0
+	"$vmo" db status >/dev/null 2>&1
+	row "which vmo db status tells" "$?" 1
+	scripts/database.sh start >/dev/null 2>&1
+	"$vmo" ship --once 2>/dev/null
+	row "database back: every byte is there" "$(there "$id")" "$(sha <"$work/out")"
+	row "its lag in jobs" "$("$vmo" db status --json | sed 's/.*"lag_jobs":\([0-9]*\).*/\1/')" 0
+
+	# --- proof
+	"$vmo" verify >"$work/verified" 2>&1
+	row "vmo verify" "$? / $(tail -n 1 "$work/verified")" "0 / vmo: $(all) intact, 0 tampered with, 0 unknown"
+	"$vmo" verify --archive >"$work/verified" 2>&1
+	row "vmo verify --archive" "$? / $(tail -n 1 "$work/verified")" "0 / vmo: $(all) intact, 0 tampered with, 0 unknown"
+	segment=$(find "$VMO_DATA_DIR/jobs" -name "$id.seg")
+	cp "$segment" "$work/segment"
+	printf '\x00' | dd of="$segment" bs=1 seek=3000 conv=notrunc status=none
+	"$vmo" verify "$id" >/dev/null 2>&1
+	row "one byte of a record changed here" "$?" 1
+	cp "$work/segment" "$segment"
+	sql="SET session_replication_role = replica; UPDATE vmo.block SET data = data || '\\x00' WHERE job_id = '$id' AND number = 0"
+	psql -q "$url" -c "$sql"
+	"$vmo" verify --archive "$id" >/dev/null 2>&1
+	row "one byte of it changed there, by who may do all" "$?" 1
+fi
 
 # --- privacy
 row "mode of the journal and of its files" "$(stat -c %a "$VMO_DATA_DIR") $(find "$VMO_DATA_DIR" -type f ! -perm 600 | wc -l) others" "700 0 others"

@@ -76,7 +76,7 @@ func (c *cli) listJobs(ctx context.Context, e *engine.Engine, f job.Filter, befo
 	} else if err := printJobs(ctx, e, shown, last == "" && f.All()); err != nil {
 		return err
 	}
-	if len(jobs) > limit {
+	if len(jobs) > limit && !c.json {
 		fmt.Fprintln(os.Stderr, "There are more: --before "+string(shown[limit-1].ID))
 	}
 	return nil

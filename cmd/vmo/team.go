@@ -46,7 +46,7 @@ func (c *cli) teamJobs(ctx context.Context, e *engine.Engine, f job.Filter, befo
 	} else if err := printTeam(shown); err != nil {
 		return err
 	}
-	if len(jobs) > limit {
+	if len(jobs) > limit && !c.json {
 		fmt.Fprintln(os.Stderr, "There are more: --before "+string(shown[limit-1].ID))
 	}
 	return nil
