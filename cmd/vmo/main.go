@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -93,7 +94,7 @@ for the one before.`,
 
 // with opens the engine for one command and closes it again.
 func (c *cli) with(ctx context.Context, do func(*engine.Engine) error) (err error) {
-	e, err := engine.Open(ctx, engine.Config{DataDir: c.dataDir, SSHConfig: c.sshConfig, Prompts: terminalPrompts()})
+	e, err := engine.Open(ctx, engine.Config{DataDir: c.dataDir, SSHConfig: c.sshConfig, Prompts: sync.OnceValue(terminalPrompts)})
 	if err != nil {
 		return err
 	}

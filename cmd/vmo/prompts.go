@@ -15,7 +15,8 @@ import (
 
 // terminalPrompts asks the questions of connections on the terminal, one at a
 // time. Without a terminal nothing is asked, and every question is refused.
-// They go to /dev/tty and not to standard input, which belongs to the command.
+// They go to /dev/tty and not to standard input, which belongs to the command; it
+// is opened when the first connection begins.
 func terminalPrompts() engine.Prompts {
 	in, out, err := openTerminal()
 	if err != nil {

@@ -51,7 +51,7 @@ vmo hosts sources HOST lists what a host really has.`,
 		},
 	}
 	at.folder(cmd)
-	cmd.Flags().StringVar(&tail.Since, "since", "", "from then on: a time, or how long ago, such as 10m or 2h")
+	cmd.Flags().StringVar(&tail.Since, "since", "", "from then on: a time, or how long ago, such as 10m or 2h; not of a file or a command")
 	cmd.Flags().IntVarP(&tail.Lines, "lines", "n", tail.Lines, "how many of the last lines to begin with; -1: all")
 	return cmd
 }

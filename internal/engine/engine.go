@@ -53,9 +53,10 @@ type Config struct {
 	// else what libpq's own variables say.
 	Database string
 
-	// Prompts answers the questions of connections; what is nil there is refused.
-	// With Ask they wait for Engine.Answer instead.
-	Prompts Prompts
+	// Prompts says who answers the questions of connections, and is called when one
+	// begins; what is nil in its answer is refused. With Ask they wait for
+	// Engine.Answer instead.
+	Prompts func() Prompts
 	Ask     bool
 
 	Parallel int           // jobs that run at once on this machine, others wait; zero: 16
@@ -176,7 +177,7 @@ func (e *Engine) reach() {
 	e.asks.changed = e.changes.addPrompts
 	prompts := e.config.Prompts
 	if e.config.Ask {
-		prompts = e.asks.prompts()
+		prompts = e.asks.prompts
 	}
 	ssh, _ := process.LookPath("ssh") // without one our own evaluator reads the configuration
 	e.resolver = &inventory.Resolver{Config: e.config.SSHConfig, Home: e.home, SSH: ssh, Run: ask}

@@ -61,6 +61,10 @@ func parseTail(spec job.Spec, now time.Time) (tail.Source, tail.Options, error) 
 			return source, o, fmt.Errorf("follow a log: %w: %w", job.ErrInvalid, err)
 		}
 	}
+	if o.Since > 0 && !source.Kind.KnowsTimes() {
+		return source, o, job.WithHint(fmt.Errorf("follow a log: %w: nobody knows from when the lines of %s are, so it has no --since", job.ErrInvalid, source),
+			"Say how many of the last lines instead, with --lines. A docker:, compose: or journal: source has times.")
+	}
 	return source, o, nil
 }
 

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,21 @@ func (l *log) write(lines int) {
 	}
 	if err := f.Close(); err != nil {
 		l.t.Fatal(err)
+	}
+}
+
+// Ensure a log whose lines have no times is not followed from a time on, and that
+// it is said which logs are.
+func TestTailSpec_SinceWantsTimes(t *testing.T) {
+	t.Parallel()
+	for source, ok := range map[string]bool{"docker:web": true, "compose:web": true, "journal:nginx": true, "file:/var/log/syslog": false, "cmd:dmesg -w": false} {
+		_, err := TailSpec(Tail{Source: source, Since: "10m", Lines: 10})
+		if ok != (err == nil) || !ok && (!errors.Is(err, job.ErrInvalid) || !strings.Contains(err.Error(), source) || !strings.Contains(job.HintOf(err), "journal:")) {
+			t.Errorf("%s: got %v, hint %q", source, err, job.HintOf(err))
+		}
+		if _, err := TailSpec(Tail{Source: source, Lines: 10}); err != nil {
+			t.Errorf("%s without a time: %v", source, err)
+		}
 	}
 }
 

@@ -274,7 +274,7 @@ func TestRemote_AcceptedHostKeyIsRecorded(t *testing.T) {
 	conf := config(t)
 	conf.SSHConfig = s.ConfigFile
 	answers := []bool{false, true}
-	conf.Prompts.HostKey = func(_ context.Context, q HostKeyQuestion) (bool, error) {
+	hostKey := func(_ context.Context, q HostKeyQuestion) (bool, error) {
 		if q.Hop.Name != "fresh" || !strings.HasPrefix(q.Fingerprint, "SHA256:") {
 			t.Errorf("asked %+v", q)
 		}
@@ -282,6 +282,7 @@ func TestRemote_AcceptedHostKeyIsRecorded(t *testing.T) {
 		answers = answers[1:]
 		return yes, nil
 	}
+	conf.Prompts = func() Prompts { return Prompts{HostKey: hostKey} }
 	e := open(t, conf)
 	if j := wait(t, e, start(t, e, there("fresh", "true"))); j.Cause != job.CauseConnect {
 		t.Errorf("after a no: got %+v", j)

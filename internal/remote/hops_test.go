@@ -31,12 +31,12 @@ func TestHops_QuestionsNameTheWay(t *testing.T) {
 			}
 			return inner.Options("web1", known, ask, "ProxyJump outer"), nil
 		},
-		Prompts: Prompts{HostKey: func(_ context.Context, q HostKeyQuestion) (bool, error) {
+		Prompts: always(Prompts{HostKey: func(_ context.Context, q HostKeyQuestion) (bool, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			asked = append(asked, fmt.Sprintf("%s %d/%d to %s", q.Hop.Name, q.Hop.Number, q.Hop.Of, q.Hop.Host))
 			return true, nil
-		}},
+		}}),
 	})
 	defer p.Close()
 	if err := p.Connect(within(t, time.Minute), inventory.Destination{Alias: "inner"}); err != nil {

@@ -83,9 +83,9 @@ func (h *host) acquire(ctx context.Context, u use) (*link, error) {
 			}
 		}
 		first := len(h.links) == 0
-		prompts := h.pool.cfg.Prompts
-		if u == forReader {
-			prompts = Prompts{}
+		prompts := Prompts{}
+		if u != forReader && h.pool.cfg.Prompts != nil {
+			prompts = h.pool.cfg.Prompts()
 		}
 		f := h.join(ctx, prompts, u == forReader)
 		h.mu.Unlock()

@@ -44,10 +44,10 @@ func TestHostKey_NoPasswordForAServerThatIsNotTheKnownOne(t *testing.T) {
 						"preferredauthentications", "password", "identityagent", "none")), nil
 				},
 				Spawn: func(context.Context, Spawn) (Spawned, error) { return nil, net.ErrClosed },
-				Prompts: Prompts{
+				Prompts: always(Prompts{
 					HostKey: func(context.Context, HostKeyQuestion) (bool, error) { return c.accept, nil },
 					Secret:  func(context.Context, SecretQuestion) (string, error) { secrets.Add(1); return "secret", nil },
-				},
+				}),
 			})
 			defer p.Close()
 			err := p.Connect(t.Context(), web1)

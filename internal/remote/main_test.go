@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// always are prompts that are there from the beginning.
+func always(p Prompts) func() Prompts { return func() Prompts { return p } }
+
 // newTestPool makes a Pool for which every destination has the options that
 // resolve gives.
 func newTestPool(t testing.TB, resolve func(inventory.Destination) *inventory.Options) *Pool {

@@ -38,7 +38,7 @@ func opensshPool(t *testing.T, s *remotetest.Server, engine string, prompts Prom
 			c.Env[name], c.Env["GORACE"] = value, "atexit_sleep_ms=0"
 			return spawnForTest(ctx, c)
 		},
-		SSH: remotetest.Program(t, "ssh"), SSHConfig: s.ConfigFile, Prompts: prompts,
+		SSH: remotetest.Program(t, "ssh"), SSHConfig: s.ConfigFile, Prompts: always(prompts),
 		Engine: func(inventory.Destination) string { return engine },
 	})
 	t.Cleanup(func() {

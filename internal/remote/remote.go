@@ -35,8 +35,9 @@ type Config struct {
 	// ProxyCommand, or ssh itself.
 	Spawn func(ctx context.Context, s Spawn) (Spawned, error)
 
-	// Prompts asks the operator. What is nil there is refused.
-	Prompts Prompts
+	// Prompts says how the operator is asked; it is called when a connection begins.
+	// What is nil in its answer is refused, and so is everything when it is nil.
+	Prompts func() Prompts
 
 	// Accepted is told of every host key that was accepted and written down, so
 	// that it can be recorded. It may be nil.

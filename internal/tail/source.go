@@ -32,6 +32,9 @@ const (
 	Cmd     Kind = "cmd"     // what a command prints; it cannot be resumed
 )
 
+// KnowsTimes reports whether such a log can be read from a time on.
+func (k Kind) KnowsTimes() bool { return k == Docker || k == Compose || k == Journal }
+
 // Source is a log on a host.
 type Source struct {
 	Kind Kind   `json:"kind"`
