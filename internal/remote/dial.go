@@ -233,24 +233,23 @@ func (d *dialer) shake(ctx context.Context, conn *watched, watch *watchdog, perm
 	}
 	auth := newAuth(ctx, o, hop, prompts, d.pool.memory)
 	defer auth.close()
+	auth.waits = func(begin bool) { // also for who is asked by another connection, or by the agent
+		if !begin {
+			watch.resume()
+			return
+		}
+		permit.global()
+		watch.pause()
+	}
 	sure := false // of the server
 	config := &ssh.ClientConfig{
 		Config: cfg, User: o.User, HostKeyAlgorithms: keys.algorithms(), AuthCallback: auth.next,
-		HostKeyCallback: func(name string, addr net.Addr, key ssh.PublicKey) error {
-			if err := keys.check(name, addr, key); err != nil {
-				d.trail.add(hop.Name, "host key", clean(err.Error()), false)
-				return err
-			}
+		HostKeyCallback: d.hostKey(keys, func() {
 			sure = true
-			d.trail.mu.Lock()
-			d.trail.hostKey = key.Type() + " " + ssh.FingerprintSHA256(key)
-			d.trail.mu.Unlock()
-			d.trail.add(hop.Name, "host key", key.Type()+" "+ssh.FingerprintSHA256(key), true)
 			if keys.untrusted() {
 				auth.withoutPasswords()
 			}
-			return nil
-		},
+		}),
 		BannerCallback: d.banner(prompts),
 	}
 	c, chans, reqs, err := ssh.NewClientConn(auth.watch(conn), hop.Addr, config)
@@ -281,6 +280,40 @@ func (d *dialer) shake(ctx context.Context, conn *watched, watch *watchdog, perm
 		l.agent = newAgentForwarder(l.client, o)
 	}
 	return l, nil
+}
+
+// hostKey is the callback that judges the server's key. It is called again whenever
+// the connection changes its keys: that is no step of the attempt any more.
+func (d *dialer) hostKey(keys *hopKeys, sure func()) ssh.HostKeyCallback {
+	first := true
+	return func(name string, addr net.Addr, key ssh.PublicKey) error {
+		err := keys.check(name, addr, key)
+		if !first {
+			return err
+		}
+		first = false
+		if err != nil {
+			d.trail.add(d.step.hop.Name, "host key", clean(err.Error()), false)
+			return err
+		}
+		text := describeKey(key)
+		d.trail.mu.Lock()
+		d.trail.hostKey = text
+		d.trail.mu.Unlock()
+		d.trail.add(d.step.hop.Name, "host key", text, true)
+		sure()
+		return nil
+	}
+}
+
+// describeKey names a host key by its type and fingerprint, as ssh-keygen -l does: of
+// a certificate those of its key, and who has signed it.
+func describeKey(key ssh.PublicKey) string {
+	cert, ok := key.(*ssh.Certificate)
+	if !ok {
+		return key.Type() + " " + ssh.FingerprintSHA256(key)
+	}
+	return fmt.Sprintf("%s %s, signed by %s %s", cert.Type(), ssh.FingerprintSHA256(cert.Key), cert.SignatureKey.Type(), ssh.FingerprintSHA256(cert.SignatureKey))
 }
 
 // maxBanner is how much a server may say before it lets anybody in.
