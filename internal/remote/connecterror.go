@@ -34,10 +34,14 @@ func (d *dialer) failure(err error) error {
 	return job.WithHint(c, hint)
 }
 
+// limitsHint is about a server that closes connections before it says anything.
+const limitsHint = "The server may limit connections from this address: MaxStartups for those at once, PerSourcePenalties after failed log-ins. Wait, and look into its log."
+
 func (d *dialer) hint(err error) string {
 	var (
 		name    *net.DNSError
 		early   *earlyEnd
+		out     *shutOut
 		open    *ssh.OpenChannelError
 		nothing *ssh.AlgorithmNegotiationError
 	)
@@ -55,8 +59,8 @@ func (d *dialer) hint(err error) string {
 		return fmt.Sprintf("Check that %s is up and that no firewall drops the connection; ConnectTimeout sets how long to wait.", d.step.hop.Addr)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "Check the network of this machine, and whether a VPN is missing."
-	case errors.As(err, &early):
-		return "The server may limit connections from this address (MaxStartups, PerSourcePenalties): wait half a minute, and look into its log."
+	case errors.As(err, &early), errors.As(err, &out):
+		return limitsHint
 	case errors.As(err, &open):
 		return fmt.Sprintf("Check that %s may connect to %s, and AllowTcpForwarding in its sshd_config.", d.via.host.name, d.step.hop.Addr)
 	case errors.As(err, &nothing):

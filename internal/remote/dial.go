@@ -81,46 +81,112 @@ func (d *dialer) through(ctx context.Context, at place) (*link, error) {
 
 // dialer is one attempt to reach one machine.
 type dialer struct {
-	host    *host
-	pool    *Pool
-	trail   *trail
-	way     []step
-	step    step // the last one of the way
-	prompts Prompts
-	via     *link // the connection to the jump host
-	asked   bool  // the operator was asked something
-	ssh     opensshReason
-	takes   []string // the methods with which the server lets in, as it said last
+	host     *host
+	pool     *Pool
+	trail    *trail
+	way      []step
+	step     step // the last one of the way
+	prompts  Prompts
+	via      *link // the connection to the jump host
+	asked    bool  // the operator was asked something
+	ssh      opensshReason
+	patience patience
+	takes    []string // the methods with which the server lets in, as it said last
 }
 
 // try shakes hands, and again after a pause if the server closed the connection
-// before it had said anything that matters: it has too many at once. It never
-// tries again once it has come to authentication, which servers count.
+// before it had said anything that matters: it has too many at once. A server that
+// does so again and again is left alone for longer, by everybody. It never tries
+// again once it has come to authentication, which servers count.
 func (d *dialer) try(ctx context.Context) (*link, error) {
 	for attempt := 0; ; attempt++ {
-		permit, err := d.pool.pacing.enter(ctx, d.endpoint())
+		permit, probe, err := d.enter(ctx)
 		if err != nil {
 			return nil, err
 		}
 		l, err := d.once(ctx, permit)
 		permit.done()
+		var early *earlyEnd
+		soon := errors.As(err, &early)
+		var out *shutOut
+		if d.limited() {
+			out = d.pool.pacing.ended(d.endpoint(), probe, soon, err == nil || d.spoke(err))
+		}
 		if err == nil {
 			return l, nil
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		var early *earlyEnd
-		if !errors.As(err, &early) || attempt == len(backPause) {
+		switch {
+		case !soon || attempt == len(backPause):
 			return nil, d.failure(err)
+		case out != nil && (probe || attempt+1 >= tooOften): // others wait; this one has tried enough
+			return nil, d.failure(fmt.Errorf("%w; %w", err, out))
 		}
 		d.trail.add(d.step.hop.Name, "handshake", "the server closed the connection at once; trying again", false)
+		if out != nil {
+			continue // enter waits
+		}
 		select {
 		case <-time.After(rand.N(backPause[attempt])):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// limited reports whether it is a server that closes the connection, and not a
+// program on the way.
+func (d *dialer) limited() bool { return d.via != nil || proxyCommand(d.step.options) == "" }
+
+// spoke reports whether the server has said who it is, by what became of an attempt.
+func (d *dialer) spoke(err error) bool {
+	var key *HostKeyError
+	return errors.As(err, new(*authFailure)) || errors.As(err, &key)
+}
+
+// enter waits for leave to shake hands, and before that while the server is left
+// alone, and says so.
+func (d *dialer) enter(ctx context.Context) (p permit, probe bool, err error) {
+	pacing, name := d.pool.pacing, d.endpoint()
+	for {
+		if d.limited() {
+			probe, err = pacing.pass(ctx, name, &d.patience, d.waits)
+			switch {
+			case ctx.Err() != nil:
+				err = context.Cause(ctx)
+			case err != nil:
+				err = d.failure(err)
+			}
+		}
+		if err != nil {
+			return p, false, err
+		}
+		p, err = pacing.enter(ctx, name)
+		switch {
+		case err != nil && probe:
+			pacing.ended(name, true, false, false)
+			return p, false, err
+		case err != nil:
+			return p, false, err
+		case probe || !d.limited() || !pacing.isAlone(name):
+			return p, probe, nil
+		}
+		p.done() // it was shut out while this one waited for its turn
+	}
+}
+
+// waits says that the server is left alone for now.
+func (d *dialer) waits(why *shutOut) {
+	d.trail.add(d.step.hop.Name, "handshake", why.Error(), false)
+	h := d.host
+	h.mu.Lock()
+	if h.state.Status == StatusConnecting {
+		h.state.Error, h.state.Hint, h.state.Next = why.Error(), limitsHint, time.Now().Add(why.left)
+	}
+	h.mu.Unlock()
+	h.changed()
 }
 
 // endpoint names what is dialled, for pacing.

@@ -22,9 +22,12 @@ var backPause = []time.Duration{500 * time.Millisecond, 2 * time.Second, 8 * tim
 // pacing spreads the handshakes out, so that a hundred hosts behind one address
 // do not look like an attack.
 type pacing struct {
-	all chan struct{}
-	mu  *sync.Mutex
-	at  map[string]*endpoint
+	all   chan struct{}
+	alone []time.Duration
+
+	mu       *sync.Mutex
+	at       map[string]*endpoint
+	breakers map[string]*breaker // of servers that closed the last connections at once
 }
 
 type endpoint struct {
@@ -33,7 +36,10 @@ type endpoint struct {
 }
 
 func newPacing() pacing {
-	return pacing{all: make(chan struct{}, allHandshakes), mu: new(sync.Mutex), at: map[string]*endpoint{}}
+	return pacing{
+		all: make(chan struct{}, allHandshakes), alone: alone,
+		mu: new(sync.Mutex), at: map[string]*endpoint{}, breakers: map[string]*breaker{},
+	}
 }
 
 // permit is leave for one handshake.

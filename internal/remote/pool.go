@@ -156,6 +156,7 @@ func (p *Pool) all() []*host {
 // tries now what waits to be tried again: this machine woke up, or has another
 // address.
 func (p *Pool) NetworkChanged() {
+	p.pacing.forgive()
 	for _, h := range p.all() {
 		h.probe()
 	}
