@@ -262,12 +262,8 @@ func speakRaw(t *testing.T, address, text string) string {
 	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
+	_, _ = c.Write([]byte(text))
+	_ = c.(*net.TCPConn).CloseWrite() // it may be cut already
 	var got bytes.Buffer
 	_, err = io.Copy(&got, c)
 	if os.IsTimeout(err) {
