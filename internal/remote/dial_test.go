@@ -42,7 +42,7 @@ func TestConnect_TimeOfPeopleDoesNotCount(t *testing.T) {
 	with := func(t *testing.T, prompts Prompts, options func(inventory.Destination) *inventory.Options) *Pool {
 		p := New(Config{
 			Resolve: func(_ context.Context, d inventory.Destination) (*inventory.Options, error) { return options(d), nil },
-			Spawn:   spawnForTest, Prompts: prompts,
+			Spawn:   spawnForTest, Prompts: func() Prompts { return prompts },
 		})
 		t.Cleanup(p.Close)
 		return p
