@@ -111,20 +111,26 @@ func (p *Process) readKept(ctx context.Context) (job.Exit, error) {
 	var out, errs counter
 	out.to, errs.to = p.out.out, p.out.err
 	for {
-		code, whole, err := p.readOnce(ctx, readLine(p.cmd.ID, out.n, errs.n), &out, &errs)
+		code, whole, err := p.readOnce(ctx, readLine(p.cmd.ID, out.n, errs.n, p.cmd.launch().limit()), &out, &errs)
 		if err != nil {
 			return job.Exit{}, err
 		}
 		if !whole || code != 0 {
-			if code == 125 {
+			switch {
+			case whole && code == 125:
 				return job.Exit{}, errors.New("what was kept of it is not there any more")
+			case whole && code == keptLost:
+				p.skipLost(ctx, &out, &errs)
 			}
-			continue // the connection was lost
+			continue // the connection was lost, or there is more
 		}
 		for {
 			code, whole, err = p.readOnce(ctx, finishLine(p.cmd.ID, out.n, errs.n), &out, &errs)
 			if err != nil {
 				return job.Exit{}, err
+			}
+			if whole && code == keptLost && p.skipLost(ctx, &out, &errs) {
+				continue
 			}
 			if whole {
 				break
@@ -173,6 +179,30 @@ func (p *Process) readOnce(ctx context.Context, line string, out, errs io.Writer
 	fo.timer.Stop()
 	fe.timer.Stop()
 	return s.code, s.said && s.signal == "", nil
+}
+
+// skipLost goes on behind what is not kept any more, and says so where it would be. It
+// reports whether anything was lost: 76 may be how the command ended, too.
+func (p *Process) skipLost(ctx context.Context, out, errs *counter) (lost bool) {
+	text, _, _, err := p.host.ask(ctx, lostLine(p.cmd.ID))
+	o, e, ok := parseLost(p.cmd.ID, string(text))
+	if err != nil || !ok {
+		return false // and the next reader says it again
+	}
+	for _, l := range []struct {
+		name string
+		c    *counter
+		upTo uint64
+	}{{"stdout", out, o}, {"stderr", errs, e}} {
+		if l.upTo <= l.c.n {
+			continue
+		}
+		lost = true
+		_, _ = fmt.Fprintf(errs.to, "vmo: %d bytes of %s are missing here: while nobody fetches it, %s keeps only the newest %d of it\n",
+			l.upTo-l.c.n, l.name, p.host.name, p.cmd.launch().limit())
+		l.c.n = l.upTo
+	}
+	return lost
 }
 
 func (p *Process) alive(ctx context.Context) (alive, error) {

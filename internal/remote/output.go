@@ -101,7 +101,7 @@ func (c Command) redirection() string {
 // terminal that would race with what is typed.
 func (c Command) launch() launch {
 	l := launch{
-		ID: c.ID, Argv: c.Argv, Dir: c.Dir, Env: c.Env, Link: c.Link, TTY: c.TTY,
+		ID: c.ID, Argv: c.Argv, Dir: c.Dir, Env: c.Env, Link: c.Link, Limit: c.keep, TTY: c.TTY,
 		Input: c.Input || c.Stdin != nil, EnvByInput: !c.TTY,
 	}
 	if how := c.redirection(); how != "" {

@@ -89,6 +89,8 @@ type Command struct {
 	Drain time.Duration // how long output may stay open after the end; zero means 2 s
 
 	Link job.Link // what is to happen when the connection is lost
+
+	keep int64 // how much of a kept output stays while nobody fetches it; zero means 1 GiB
 }
 
 // Status is where a connection stands.

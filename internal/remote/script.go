@@ -18,6 +18,7 @@ type launch struct {
 	Env        map[string]string // exported
 	LoginShell bool              // read the profile first, as a login does
 	Link       job.Link
+	Limit      int64 // of what is kept with LinkKeep; zero means keepLimit
 	TTY        bool
 	Input      bool // the session's input is the command's; a terminal's always is
 
@@ -93,6 +94,13 @@ func (l launch) validate() error {
 	return nil
 }
 
+func (l launch) limit() int64 {
+	if l.Limit > 0 {
+		return l.Limit
+	}
+	return keepLimit
+}
+
 // script is what /bin/sh runs. Its variables begin with vmo_, so that none of them
 // changes one that the command inherits.
 func (l launch) script() string {
@@ -115,7 +123,7 @@ func (l launch) script() string {
 	}
 	switch {
 	case l.Link == job.LinkKeep:
-		b.WriteString(keep(l.Argv))
+		b.WriteString(keep(l.Argv, l.limit()))
 	case len(l.Argv) == 0:
 		b.WriteString(l.watch() + `exec "${SHELL:-/bin/sh}" -l`)
 	default:

@@ -136,7 +136,7 @@ func follow(t *testing.T, c *ssh.Client, id job.ID, out, errs uint64) *reader {
 	}
 	r := &reader{s: s, out: &safeBuffer{}, errs: &safeBuffer{}, ended: make(chan error, 1)}
 	s.Stdout, s.Stderr = newHeaderFilter(id, r.out, 0), newHeaderFilter(id, r.errs, 0)
-	if err := s.Start(readLine(id, out, errs)); err != nil {
+	if err := s.Start(readLine(id, out, errs, keepLimit)); err != nil {
 		t.Fatal(err)
 	}
 	go func() { r.ended <- s.Wait() }()
