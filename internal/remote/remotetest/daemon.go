@@ -150,6 +150,9 @@ func (s *Server) serverConfig() string {
 	if s.takes("PerSourcePenalties no") { // since OpenSSH 9.8; every test has the same address
 		b.WriteString("PerSourcePenalties no\n")
 	}
+	if slices.Contains(s.cfg.Shells, "fish") && !s.Emulated { // or it leaves /tmp/fish.vmo-fish behind
+		match = append(match, "Match User vmo-fish", setEnv+" XDG_RUNTIME_DIR="+s.Home("vmo-fish"))
+	}
 	b.WriteString(strings.Join(append(match, ""), "\n"))
 	return b.String()
 }
