@@ -54,30 +54,49 @@ one filter, separated by commas, widen it; several filters narrow it.`,
 }
 
 func (c *cli) listJobs(ctx context.Context, e *engine.Engine, f job.Filter, before string, limit int) error {
+	return page[job.Job]{
+		find: func(name string) (job.ID, error) { j, err := e.Find(ctx, name); return j.ID, err },
+		list: func(last job.ID, n int) ([]job.Job, error) { return e.Jobs(ctx, f, last, n) },
+		show: func(jobs []job.Job) error { return printJobs(ctx, e, jobs, before == "" && f.All()) },
+		id:   func(j job.Job) job.ID { return j.ID },
+	}.print(c.json, before, limit)
+}
+
+// page is one page of a history, whosever jobs are in it.
+type page[J any] struct {
+	find func(name string) (job.ID, error)
+	list func(last job.ID, n int) ([]J, error)
+	show func([]J) error // for people
+	id   func(J) job.ID
+}
+
+// print shows what is older than a job, if one is named, and says how to see more.
+func (p page[J]) print(asJSON bool, before string, limit int) error {
 	var last job.ID
 	if before != "" {
-		j, err := e.Find(ctx, before)
-		if err != nil {
+		var err error
+		if last, err = p.find(before); err != nil {
 			return fmt.Errorf("--before: %w", err)
 		}
-		last = j.ID
 	}
-	jobs, err := e.Jobs(ctx, f, last, limit+1) // one more, to know whether there are
+	jobs, err := p.list(last, limit+1) // one more, to know whether there are
 	if err != nil {
 		return err
 	}
 	shown := jobs[:min(limit, len(jobs))]
-	if c.json {
+	if asJSON {
 		for _, j := range shown {
 			if err := printJSON(j); err != nil {
 				return err
 			}
 		}
-	} else if err := printJobs(ctx, e, shown, last == "" && f.All()); err != nil {
+		return nil
+	}
+	if err := p.show(shown); err != nil {
 		return err
 	}
-	if len(jobs) > limit && !c.json {
-		fmt.Fprintln(os.Stderr, "There are more: --before "+string(shown[limit-1].ID))
+	if len(jobs) > limit {
+		fmt.Fprintln(os.Stderr, "There are more: --before "+string(p.id(shown[limit-1])))
 	}
 	return nil
 }

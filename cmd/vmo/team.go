@@ -24,32 +24,12 @@ func (c *cli) teamJobs(ctx context.Context, e *engine.Engine, f job.Filter, befo
 		_, err = fmt.Println(n, "in all")
 		return err
 	}
-	var last job.ID
-	if before != "" {
-		j, err := e.TeamFind(ctx, before)
-		if err != nil {
-			return fmt.Errorf("--before: %w", err)
-		}
-		last = j.ID
-	}
-	jobs, err := e.TeamJobs(ctx, f, last, limit+1) // one more, to know whether there are
-	if err != nil {
-		return err
-	}
-	shown := jobs[:min(limit, len(jobs))]
-	if c.json {
-		for _, j := range shown {
-			if err := printJSON(j); err != nil {
-				return err
-			}
-		}
-	} else if err := printTeam(shown); err != nil {
-		return err
-	}
-	if len(jobs) > limit && !c.json {
-		fmt.Fprintln(os.Stderr, "There are more: --before "+string(shown[limit-1].ID))
-	}
-	return nil
+	return page[engine.TeamJob]{
+		find: func(name string) (job.ID, error) { j, err := e.TeamFind(ctx, name); return j.ID, err },
+		list: func(last job.ID, n int) ([]engine.TeamJob, error) { return e.TeamJobs(ctx, f, last, n) },
+		show: printTeam,
+		id:   func(j engine.TeamJob) job.ID { return j.ID },
+	}.print(c.json, before, limit)
 }
 
 func printTeam(jobs []engine.TeamJob) error {
