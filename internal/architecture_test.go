@@ -33,6 +33,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx/v5":           {"internal/archive", "internal/archive/archivetest"},
 	"github.com/pressly/goose/v3":       {"internal/archive"},
 	"github.com/klauspost/compress":     {"internal/journal"},
+	"github.com/wasilibs/go-re2":        {"internal/journal"}, // searches where the regexp package takes twenty times as long
 	"golang.org/x/sync":                 {"internal/journal"},
 	"github.com/fsnotify/fsnotify":      {"internal/engine"},
 	"github.com/zalando/go-keyring":     {"internal/secret"},

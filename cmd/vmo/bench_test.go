@@ -41,6 +41,7 @@ func TestBench(t *testing.T) {
 	b.capture()
 	b.jobs()
 	b.tail()
+	b.search()
 	fmt.Println()
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range b.rows {

@@ -76,7 +76,7 @@ for the one before.`,
 			c.cancelCommand(), c.unrecordedCommand(),
 		},
 		"record": {
-			c.jobsCommand(), c.showCommand(), c.replayCommand(), c.followCommand(),
+			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(),
 			c.verifyCommand(),
 		},
 		"care": {
