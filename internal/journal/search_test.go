@@ -124,18 +124,21 @@ func TestSearch_FindsWhatMatchesAndNothingElse(t *testing.T) {
 		{Pattern: `[^a-z]id`}, {Pattern: `\bok\b`}, {Pattern: "e(rr)+or|id=[0-9a-f]{2}"}, {Pattern: `(?s)error.x`}, {Pattern: "nothing like it"}, {Pattern: ".", Literal: true},
 	}
 	r := rand.New(rand.NewPCG(7, 7))
-	for name, shape := range map[string]struct{ size, chunk, lines int }{
-		"one stream of large chunks":   {400_000, 60_000, 1},
-		"one stream of tiny chunks":    {30_000, 3, 1},
-		"two streams that interrupt":   {30_000, 30, 2},
-		"two streams of many blocks":   {300_000, 4_000, 2},
-		"two streams, seldom the same": {200_000, 20_000, 2},
+	for name, shape := range map[string]struct {
+		size, chunk, streams int
+		states               []string
+	}{
+		"one stream of large chunks":   {150_000, 60_000, 1, []string{"ended"}},
+		"one stream of tiny chunks":    {8_000, 3, 1, []string{"compressed"}},
+		"two streams that interrupt":   {8_000, 30, 2, []string{"living", "compressed"}},
+		"two streams of many blocks":   {140_000, 4_000, 2, []string{"living", "compressed"}},
+		"two streams, seldom the same": {140_000, 20_000, 2, []string{"ended"}},
 	} {
 		var text bytes.Buffer
 		for text.Len() < shape.size {
 			text.WriteString(words[r.IntN(len(words))])
 		}
-		for _, state := range []string{"living", "ended", "compressed"} {
+		for _, state := range shape.states {
 			rest := text.Bytes()
 			chunks := rand.New(rand.NewPCG(1, uint64(shape.chunk)))
 			t.Run(name+", "+state, func(t *testing.T) {
@@ -144,7 +147,7 @@ func TestSearch_FindsWhatMatchesAndNothingElse(t *testing.T) {
 				rec := begin(t, j)
 				for len(rest) > 0 {
 					n := min(len(rest), 1+chunks.IntN(shape.chunk))
-					write(t, rec, job.Stream(1+chunks.IntN(shape.lines)), rest[:n])
+					write(t, rec, job.Stream(1+chunks.IntN(shape.streams)), rest[:n])
 					rest = rest[n:]
 				}
 				if state != "living" {
