@@ -109,7 +109,7 @@ type pace struct {
 	query    time.Duration // for a statement
 	batch    time.Duration // for a statement with blocks
 	rows     int           // blocks, and of each other kind of row, in a batch
-	bytes    int           // of blocks in a batch
+	bytes    int           // of blocks in a batch; the server keeps twice that in its work_mem of 4 MB
 	tries    int           // until a record that the server rejects is set aside
 }
 
@@ -118,7 +118,7 @@ var usualPace = pace{
 	notify: 250 * time.Millisecond, watch: 2 * time.Second, slow: time.Minute,
 	backoff: 500 * time.Millisecond, maxBack: time.Minute,
 	query: 30 * time.Second, batch: time.Minute,
-	rows: 256, bytes: 4 << 20, tries: 5,
+	rows: 256, bytes: 2 << 20, tries: 5,
 }
 
 // Open prepares the use of an archive. It does not connect and never fails: what

@@ -291,3 +291,70 @@ func TestShip_OrderIsNotTime(t *testing.T) {
 	shipOnce(t, a)
 	same(t, a, j)
 }
+
+// The first server dies without having sent everything to the second, which takes
+// over: what was lost with it is shipped again.
+func TestRun_FailoverToAStandby(t *testing.T) {
+	t.Parallel()
+	c, db, login := ownArchive(t)
+	standby := c.Standby(t)
+	two := fmt.Sprintf("postgres://%s:secret@127.0.0.1:%d,127.0.0.1:%d/%s?sslmode=disable", login, c.Port, standby.Port, db)
+	j := newJournal("i1")
+	a := quick(Config{URL: two, Source: j})
+	defer a.Close()
+	background(t, a)
+	id := j.begin(aJob())
+	for range 20 {
+		j.print(id, 10000)
+	}
+	until(t, "the first server has it", func() bool { return differs(t, a, j) == nil })
+
+	only := quick(Config{URL: c.TCP(standby.Addr(), login, "secret", db) + "?sslmode=disable", Source: j})
+	defer only.Close()
+	until(t, "the second can be read", func() bool { return differs(t, only, j) == nil })
+	if _, err := only.ShipOnce(t.Context()); err == nil || !strings.Contains(err.Error(), "takes no writes") || only.Status().State != Waiting {
+		t.Errorf("shipping to a standby: %v", err)
+	}
+
+	standby.Exec(t, "postgres", "ALTER SYSTEM SET primary_conninfo = ''")
+	standby.Exec(t, "postgres", "SELECT pg_reload_conf()")
+	until(t, "the second does not follow any more", func() bool { return count(t, c, "postgres", `SELECT count(*) FROM pg_stat_replication`) == 0 })
+	for range 20 {
+		j.run(2, 1000)
+	}
+	acked := uint64(len(j.entries))
+	until(t, "only the first server has it", func() bool { return a.Status().Acked == acked && a.Status().State == Current })
+	c.Kill()
+	standby.Promote(t)
+	until(t, "the second has everything", func() bool { return differs(t, only, j) == nil })
+}
+
+func TestRun_TLS(t *testing.T) {
+	t.Parallel()
+	c, db, login := ownArchive(t)
+	url := func(query string) string { return c.TCP(c.Addr(), login, "secret", db) + "?" + query }
+	j := newJournal("i1")
+	ship := func(query string) error {
+		a := quick(Config{URL: url(query), Source: j})
+		defer a.Close()
+		_, err := a.ShipOnce(t.Context())
+		return err
+	}
+	refused := func(query, want string) {
+		t.Helper()
+		if err := ship(query); err == nil || !strings.Contains(err.Error(), want) || job.HintOf(err) == "" {
+			t.Errorf("%s: got %v, hint %q; want %q", query, err, job.HintOf(err), want)
+		}
+	}
+	refused("sslmode=verify-full", "does not offer TLS")
+	other := c.TLS(t, "db.example")
+	until(t, "it offers TLS", func() bool { return !strings.Contains(fmt.Sprint(ship("sslmode=verify-full")), "does not offer") })
+	refused("sslmode=verify-full&sslrootcert="+other, "another name")
+	right := c.TLS(t, "127.0.0.1")
+	until(t, "it has the other certificate", func() bool { return ship("sslmode=verify-full&sslrootcert="+right) == nil })
+	refused("sslmode=verify-full&sslrootcert="+other, "authority")
+	a := quick(Config{URL: url("sslmode=verify-full&sslrootcert=" + right)})
+	if got, err := a.Check(t.Context()); err != nil || got.Transport != "TLS 1.3" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -138,17 +138,23 @@ func conditions(f job.Filter) (where []string, args []any, err error) {
 		add(`j.target = ANY (?)`, texts(f.Targets))
 	}
 	if len(f.States) > 0 {
-		states := make([]string, len(f.States))
-		final := true
-		for i, s := range f.States {
-			states[i] = text(string(s))
-			final = final && s.Final()
+		// Apart, so that each can use an index: few jobs are alive.
+		var any, ended []string
+		for _, s := range f.States {
+			switch s {
+			case job.Pending:
+				any = append(any, `e.job_id IS NULL AND s.job_id IS NULL`)
+			case job.Running:
+				any = append(any, `e.job_id IS NULL AND s.job_id IS NOT NULL`)
+			default:
+				ended = append(ended, text(string(s)))
+			}
 		}
-		if final {
-			add(`e.state = ANY (?)`, states)
-		} else {
-			add(`coalesce(e.state, CASE WHEN s.job_id IS NULL THEN 'pending' ELSE 'running' END) = ANY (?)`, states)
+		if len(ended) > 0 {
+			args = append(args, ended)
+			any = append(any, fmt.Sprintf(`e.state = ANY ($%d)`, len(args)))
 		}
+		where = append(where, "("+strings.Join(any, " OR ")+")")
 	}
 	if f.Operator != "" {
 		add(`(strpos(lower(j.claimed_operator), lower(?)) > 0 OR strpos(lower(j.operator), lower(?)) > 0)`, text(f.Operator))

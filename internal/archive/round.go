@@ -27,6 +27,15 @@ func (s *shipper) round(ctx context.Context) (worked bool, err error) {
 		s.measure(!worked)
 		return worked, nil
 	}
+	oldest := time.Now()
+	for i := range pieces {
+		if t := pieces[i].p.id.Time(); t.Before(oldest) {
+			oldest = t
+		}
+	}
+	if err := s.partitions(ctx, oldest); err != nil {
+		return true, err
+	}
 	err = s.put(ctx, pieces)
 	s.backlog.clean()
 	s.measure(false)

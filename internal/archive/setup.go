@@ -95,30 +95,38 @@ func Migrate(ctx context.Context, cfg Config) (version int, err error) {
 		}
 	}()
 	a := Open(cfg)
-	connConfig, err := a.cfg.parse()
-	if err != nil {
+	conn, err := a.connectAsOwner(ctx)
+	if conn != nil {
+		defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left to send
+	}
+	if err != nil && !errors.Is(err, errHalf) && !errors.Is(err, errOlder) {
 		return 0, err
 	}
-	if err := a.givePassword(ctx, &connConfig.Config); err != nil {
-		return 0, err
-	}
-	connConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	connConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // tables change between statements
-	conn, err := pgx.ConnectConfig(ctx, connConfig)
-	if err != nil {
-		return 0, a.explain(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left to send
-	if err := lookAtAsOwner(ctx, conn); err != nil && !errors.Is(err, errHalf) && !errors.Is(err, errOlder) {
-		return 0, a.explain(err)
-	}
-	if err := migrate(ctx, connConfig); err != nil {
+	if err := migrate(ctx, conn.Config()); err != nil {
 		return 0, a.explain(err)
 	}
 	if err := lookAt(ctx, conn); err != nil {
 		return 0, a.explain(err)
 	}
 	return schemaVersion, nil
+}
+
+// connectAsOwner connects, becomes the owner and looks at what there is. There is
+// a connection with every error of lookAt, too.
+func (a *Archive) connectAsOwner(ctx context.Context) (*pgx.Conn, error) {
+	cfg, err := a.cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.givePassword(ctx, &cfg.Config); err != nil {
+		return nil, err
+	}
+	cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, a.explain(err)
+	}
+	return conn, a.explain(lookAtAsOwner(ctx, conn))
 }
 
 // lookAtAsOwner becomes the owner and looks at what there is.
@@ -142,6 +150,7 @@ func lookAtAsOwner(ctx context.Context, conn *pgx.Conn) error {
 }
 
 func migrate(ctx context.Context, cfg *pgx.ConnConfig) error {
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // tables change between statements
 	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, `SET ROLE vmo_owner; SET search_path = vmo; SET lock_timeout = '1min'`, pgx.QueryExecModeSimpleProtocol)
 		return err

@@ -39,9 +39,10 @@ type shipper struct {
 
 	current  time.Time // when everything known was in the archive
 	news     map[job.ID]bool
-	told     time.Time // colleagues were told the news
-	seen     time.Time // "I am here" was said
-	month    time.Month
+	told     time.Time  // colleagues were told the news
+	seen     time.Time  // "I am here" was said
+	month    time.Month // partitions were made in, and
+	ensured  time.Time  // from when on
 	measured time.Time
 }
 
@@ -203,10 +204,7 @@ func (s *shipper) begin(ctx context.Context) error {
 	if err := s.register(ctx, login); err != nil {
 		return err
 	}
-	if err := s.resume(ctx); err != nil {
-		return err
-	}
-	return s.partitions(ctx)
+	return s.resume(ctx)
 }
 
 func (s *shipper) register(ctx context.Context, login string) error {
@@ -340,24 +338,29 @@ func (s *shipper) quarantine(p *pending, err error) {
 	s.backlog.drop(p)
 }
 
-// partitions sees to it that the months of what comes have their own.
-func (s *shipper) partitions(ctx context.Context) error {
+// partitions sees to it that the months from a moment on have partitions of their
+// own. Where that cannot be done now, rows go into the default one.
+func (s *shipper) partitions(ctx context.Context, since time.Time) error {
 	now := time.Now()
-	if s.month == now.Month() {
+	since = time.Date(since.UTC().Year(), since.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	if s.month == now.Month() && !since.Before(s.ensured) {
 		return nil
 	}
-	since := now
-	if _, _, oldest := s.backlog.lag(); !oldest.IsZero() && oldest.Before(since) {
-		since = oldest
-	}
-	_, err := s.conn.Exec(ctx, `SELECT vmo.ensure_partitions($1)`, since)
+	err := s.query(ctx, func(ctx context.Context) error {
+		_, err := s.conn.Exec(ctx, `SELECT vmo.ensure_partitions($1)`, since)
+		return err
+	})
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		s.a.cfg.Log.Info("no partition for this month yet", "error", err) // rows go into the default one
-		err = nil
+	if err != nil && !errors.As(err, &pg) {
+		return err
 	}
-	s.month = now.Month()
-	return err
+	if err != nil {
+		s.a.cfg.Log.Info("no partition for this month yet", "error", err)
+	}
+	if s.month = now.Month(); s.ensured.IsZero() || since.Before(s.ensured) {
+		s.ensured = since
+	}
+	return nil
 }
 
 // next is when a job is to be looked at again at the latest, and whether anything
@@ -420,9 +423,6 @@ func (s *shipper) talk(ctx context.Context, now bool) error {
 		return nil
 	}
 	s.seen = t
-	if err := s.partitions(ctx); err != nil {
-		return err
-	}
 	_, err := s.conn.Exec(ctx, `INSERT INTO vmo.presence (installation_id, laptop) VALUES ($1, $2)
 		ON CONFLICT (installation_id) DO UPDATE SET laptop = excluded.laptop`, s.id, cut(s.a.cfg.Laptop, 200))
 	return err

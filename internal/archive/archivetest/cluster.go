@@ -42,6 +42,7 @@ type Cluster struct {
 
 	bin      string
 	settings []string
+	small    int // megabytes of a disk of its own; see Small
 	cmd      *exec.Cmd
 	exited   chan struct{}
 	counter  atomic.Int64
@@ -89,6 +90,19 @@ func New(t testing.TB, settings ...string) *Cluster {
 }
 
 func start(settings []string) (*Cluster, error) {
+	c, err := prepare(settings)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.launch(); err != nil {
+		c.remove()
+		return nil, err
+	}
+	return c, nil
+}
+
+// prepare makes a cluster that does not run yet.
+func prepare(settings []string) (*Cluster, error) {
 	bin, err := findBin()
 	if err != nil {
 		return nil, err
@@ -99,11 +113,7 @@ func start(settings []string) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{Dir: dir, bin: bin, settings: settings}
-	err = c.init()
-	if err == nil {
-		err = c.launch()
-	}
-	if err != nil {
+	if err := c.init(); err != nil {
 		c.remove()
 		return nil, err
 	}
@@ -113,7 +123,8 @@ func start(settings []string) (*Cluster, error) {
 // findBin finds the programs of the server, which distributions keep off the PATH.
 func findBin() (string, error) {
 	if p, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(p), nil
+		p, err := filepath.EvalSymlinks(p) // the other programs stand beside the real one
+		return filepath.Dir(p), err
 	}
 	var found []string
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/initdb", "/opt/homebrew/opt/postgresql*/bin/initdb", "/usr/pgsql-*/bin/initdb"} {
@@ -217,6 +228,9 @@ func (c *Cluster) try() error {
 	cmd := c.command("postgres", "-D", c.data(), "-p", strconv.Itoa(c.Port))
 	cmd.Stdout, cmd.Stderr = log, log
 	withParent(cmd)
+	if c.small > 0 {
+		onSmallDisk(cmd, c)
+	}
 	exited := make(chan struct{})
 	started := make(chan error)
 	go func() {
@@ -391,8 +405,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Dump is pg_dump or another client program of the server's own version, run
-// against a database; its output, or an error with what it said.
+// Client runs a client program of the server's own version, such as psql or
+// pg_dump, against a database, and returns its output.
 func (c *Cluster) Client(database, program string, args ...string) ([]byte, error) {
 	cmd := c.command(program, append([]string{"-h", c.Dir, "-p", strconv.Itoa(c.Port), "-U", Admin, "-d", database}, args...)...)
 	var stderr bytes.Buffer
