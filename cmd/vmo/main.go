@@ -77,7 +77,7 @@ for the one before.`,
 		},
 		"record": {
 			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(),
-			c.verifyCommand(),
+			c.verifyCommand(), c.spillCommand(),
 		},
 		"care": {
 			c.dbCommand(), c.shipCommand(),
