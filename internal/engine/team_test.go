@@ -285,3 +285,61 @@ func TestArchive_JobsGoOnWithoutIt(t *testing.T) {
 		return s.State == "waiting" && s.Error != "" && s.Hint != ""
 	})
 }
+
+// A program that writes single bytes makes a million chunks. Each is there, with
+// its number and its time, and so is every byte that is no text.
+func TestArchive_AMillionChunksOfOneByte(t *testing.T) {
+	t.Parallel()
+	c, database := teamDatabase(t)
+	ann := laptop(t, c, database, "ann@laptop")
+	if err := ann.ChooseHistory(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	run := job.NewRun(job.Spec{Argv: []string{"one", "byte\xff", "at a time"}})
+	r, err := ann.journal.Begin(run.Begin("", "ann@laptop", time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1_000_000
+	writers := []interface{ Write([]byte) (int, error) }{r.Writer(job.Stdout), r.Writer(job.Stderr)}
+	for i := range n {
+		if _, err := writers[i%2].Write([]byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Finish(job.Exit{State: job.Succeeded, Cause: job.CauseExit}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ann.ShipOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := ann.TeamOutput(t.Context(), r.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	seq := uint64(0)
+	for {
+		page, err := reader.Page(seq, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, chunk := range page {
+			i := seq
+			if seq++; chunk.Seq != seq || len(chunk.Data) != 1 || chunk.Data[0] != byte(i) || chunk.Stream != job.Stdout+job.Stream(i%2) {
+				t.Fatalf("chunk %d is %+v", seq, chunk)
+			}
+		}
+	}
+	if seq != n {
+		t.Errorf("%d chunks came back, want %d", seq, n)
+	}
+	for id, v := range verdicts(t, func(r func(Verdict) error) error { return ann.VerifyArchive(t.Context(), nil, r) }) {
+		if v.Result != Intact {
+			t.Errorf("%q: %+v", id, v)
+		}
+	}
+}
