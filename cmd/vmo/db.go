@@ -29,7 +29,7 @@ Which database it is: VMO_DATABASE_URL, else what "vmo db use" stored, else what
 libpq's own PGHOST, PGSERVICE and so on say. Passwords are in the keychain
 (vmo db password), in PGPASSWORD or in ~/.pgpass, never in the settings.`,
 	}
-	db.AddCommand(c.dbStatusCommand(), c.dbUseCommand(), c.dbPasswordCommand(), c.dbHistoryCommand(), c.dbInitCommand(), c.dbMigrateCommand())
+	db.AddCommand(c.dbStatusCommand(), c.dbUseCommand(), c.dbPasswordCommand(), c.dbHistoryCommand(), c.dbInitCommand(), c.dbMigrateCommand(), c.dbRetentionCommand())
 	return db
 }
 

@@ -36,13 +36,23 @@ func archiveLine(s engine.ArchiveStatus) string {
 func showArchive(out io.Writer, s engine.ArchiveStatus, check engine.DatabaseCheck) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name string, value any) { fmt.Fprintf(w, "%s\t%s\n", name, visible(fmt.Sprint(value))) }
+	if s.State == engine.ArchiveConnecting && check.Schema > 0 {
+		s.State = "reachable" // nobody ships in this process
+	}
 	row("archive", strings.TrimPrefix(archiveLine(s), s.Server+": "))
 	if s.State != engine.ArchiveOff {
 		row("database", s.Server)
 		row("said by", s.Origin)
 	}
-	for _, line := range check.Lines() {
-		row(line[0], line[1])
+	if check.Schema > 0 {
+		takes := "takes writes"
+		if !check.Writable {
+			takes = "takes no writes at the moment"
+		}
+		row("server", fmt.Sprintf("Postgres %s, %s, answers in %d ms, %s", check.Postgres, check.Transport, check.AnswerMS, takes))
+		row("login", check.Login+", "+check.May)
+		row("there", fmt.Sprintf("%d jobs of %d machines, %s", check.Jobs, check.Installations, size(check.Bytes)))
+		row("this ledger", fmt.Sprintf("%d of %d entries are there", check.Entries, check.Ledger))
 	}
 	for _, f := range s.Quarantined {
 		row("quarantined", string(f.Job)+": "+f.Error)

@@ -15,10 +15,11 @@ import (
 // The states of the archive, as operators see them: those of [archive.State], and
 // that somebody has to say first what goes there.
 const (
-	ArchiveOff     = string(archive.Off)
-	ArchiveAsks    = "asks"
-	ArchiveCurrent = string(archive.Current)
-	ArchiveStopped = string(archive.Stopped)
+	ArchiveOff        = string(archive.Off)
+	ArchiveAsks       = "asks"
+	ArchiveConnecting = string(archive.Connecting)
+	ArchiveCurrent    = string(archive.Current)
+	ArchiveStopped    = string(archive.Stopped)
 )
 
 // ArchiveStatus is how the archive stands.
