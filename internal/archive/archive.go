@@ -46,8 +46,7 @@ type Record interface {
 	// Part returns the closed blocks numbered from and up, at least one if there
 	// is one, and then up to about limit bytes of Data. It is Sealed only if it
 	// contains the last one. Only blocks that a power cut cannot take from the
-	// journal any more may be given, since the archive would know better then. The
-	// result is valid until the next call.
+	// journal any more may be given, since the archive would know better then.
 	Part(from uint32, limit int) (job.Part, error)
 	// Left is how many bytes of output are in the closed blocks numbered from and up.
 	Left(from uint32) (uint64, error)

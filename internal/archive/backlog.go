@@ -26,6 +26,8 @@ type pending struct {
 	total  uint64 // of the whole record, once its ledger says so
 	left   uint64 // that are known not to be there
 
+	ready *job.Part // what was read and did not fit into a batch
+
 	due   time.Time // not looked at before
 	tries int       // how often it was rejected in a row
 	one   int       // so many more blocks go one by one, to find what is rejected
@@ -173,17 +175,9 @@ func (b *backlog) look(p *pending, limit int) (piece, error) {
 	if p.one > 0 {
 		limit = 1
 	}
-	part, err := p.rec.Part(p.next, limit)
+	part, err := p.read(limit)
 	if err != nil {
 		return piece{}, err
-	}
-	for i := range part.Blocks {
-		if part.Blocks[i].Number != p.next+uint32(i) {
-			return piece{}, fmt.Errorf("the journal gave block %d where block %d was due", part.Blocks[i].Number, p.next+uint32(i))
-		}
-	}
-	if part.Sealed && part.End == nil {
-		return piece{}, errors.New("the journal says that the record is complete, and not how it ended")
 	}
 	p.left = 0
 	if len(part.Blocks) > 0 {
@@ -192,6 +186,40 @@ func (b *backlog) look(p *pending, limit int) (piece, error) {
 		}
 	}
 	return piece{p, part}, nil
+}
+
+// read reads what comes next of a record.
+func (p *pending) read(limit int) (job.Part, error) {
+	if r := p.ready; r != nil && p.one == 0 {
+		p.ready = nil
+		if r.Blocks[0].Number == p.next {
+			return *r, nil
+		}
+	}
+	part, err := p.rec.Part(p.next, limit)
+	if err != nil {
+		return part, err
+	}
+	for i := range part.Blocks {
+		if part.Blocks[i].Number != p.next+uint32(i) {
+			return part, fmt.Errorf("the journal gave block %d where block %d was due", part.Blocks[i].Number, p.next+uint32(i))
+		}
+	}
+	if part.Sealed && part.End == nil {
+		return part, errors.New("the journal says that the record is complete, and not how it ended")
+	}
+	return part, nil
+}
+
+// fit keeps what is more than so many blocks for the next time.
+func (x *piece) fit(rows int) {
+	if len(x.part.Blocks) <= rows {
+		return
+	}
+	rest := x.part
+	rest.Blocks = x.part.Blocks[rows:]
+	x.p.ready = &rest
+	x.part.Blocks, x.part.Sealed = x.part.Blocks[:rows], false
 }
 
 // compare checks that what the archive has of a job is the beginning of what the

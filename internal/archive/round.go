@@ -130,9 +130,7 @@ func (c *collector) take(queue []*pending, leave int) int {
 			p.behind, p.due = false, c.now.Add(c.s.a.pace.poll)
 			continue
 		}
-		if len(x.part.Blocks) > c.rows {
-			x.part.Blocks, x.part.Sealed = x.part.Blocks[:c.rows], false
-		}
+		x.fit(c.rows)
 		c.rows -= max(1, len(x.part.Blocks))
 		c.bytes -= x.bytes()
 		c.pieces = append(c.pieces, x)

@@ -62,6 +62,24 @@ func TestShipOnce_WhatComesBackIsWhatWasRecorded(t *testing.T) {
 	same(t, a, j)
 }
 
+// What compresses well comes in many small blocks. Reading them costs the journal
+// more than sending them, so none is read twice.
+func TestShip_ReadsTheJournalOnce(t *testing.T) {
+	t.Parallel()
+	c, db := newArchive(t)
+	_, url := operator(t, c, db)
+	j := newJournal("i1")
+	j.run(5000, 20)
+	j.run(5000, 20)
+	a := quick(Config{URL: url, Source: j})
+	defer a.Close()
+	shipOnce(t, a)
+	if j.given > 10000 {
+		t.Errorf("%d blocks were read to ship 10000", j.given)
+	}
+	same(t, a, j)
+}
+
 // A server that lost what it had, as after an asynchronous failover, gets it again;
 // and what it has already is not doubled.
 func TestShip_TrustsTheServerAndNoMemory(t *testing.T) {

@@ -26,6 +26,7 @@ type journal struct {
 	entries []job.Entry
 	records map[job.ID]*record
 	fail    map[job.ID]error // of Open
+	given   int              // blocks, by Part
 }
 
 type record struct {
@@ -90,6 +91,7 @@ func (r *reading) Part(from uint32, limit int) (job.Part, error) {
 		p.Blocks = append(p.Blocks, b)
 		n += len(b.Data)
 	}
+	r.j.given += len(p.Blocks)
 	p.Sealed = rec.sealed && int(from)+len(p.Blocks) == len(rec.blocks)
 	return p, nil
 }
