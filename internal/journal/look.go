@@ -25,15 +25,14 @@ const (
 
 // looker looks through pieces, one after the other. It keeps its buffers.
 type looker struct {
-	p *pattern
+	m matcher
 	q Query
 
-	scan             scanner
-	cleaned, lowered []byte
-	ctx              context.Context
-	x                *piece
-	hits             []Hit // not delivered yet
-	matched          int   // hits of this piece
+	scan    scanner
+	ctx     context.Context
+	x       *piece
+	hits    []Hit // not delivered yet
+	matched int   // hits of this piece
 
 	text  []byte // what is not matched yet
 	line  uint64 // number of its first line

@@ -2,9 +2,11 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,14 +20,15 @@ import (
 // goroutines at once.
 //
 // The regexp package of Go takes 20 s for a gigabyte where it finds no literal to
-// look for, RE2 a second. But RE2 has to be given a copy of the text, so a
-// literal that must be in the line is looked for first.
+// look for, RE2 one or two. Looking for a literal takes a quarter of one: so if
+// there is one that must be in the line and is in few, only those lines are
+// matched.
 type pattern struct {
-	literal []byte // that must be in the line; lower case if fold
-	fold    bool   // whatever its case
-	exact   bool   // and that is all
-	ends    bool   // it asks where a line ends
-	asks    bool   // it asks what stands beside the match
+	needs [][]byte // that must all be in the line; lower case if fold
+	fold  bool     // whatever their case
+	exact bool     // there is one, and that is the pattern
+	ends  bool     // it asks where a line ends
+	asks  bool     // it asks what stands beside the match
 
 	one   *regexp.Regexp // for one line
 	every *re2.Regexp    // for many: it takes in the rest of the line, to be there once
@@ -54,7 +57,7 @@ func newPattern(text string, literal, ignoreCase bool) (*pattern, error) {
 		return nil, job.WithHint(fmt.Errorf("search: %w: %q asks for a newline", job.ErrInvalid, text), "A pattern matches within one line.")
 	}
 	tree = tree.Simplify()
-	p.literal, p.fold, p.exact = required(tree)
+	p.need(tree)
 	if p.one, err = regexp.Compile(tree.String()); err != nil {
 		return nil, fmt.Errorf("search: %w: %w", job.ErrInvalid, err)
 	}
@@ -118,54 +121,145 @@ func without(ranges []rune, r rune) []rune {
 	return out
 }
 
-// required is the longest literal that whatever matches must contain; exact if it
-// is the whole pattern. One that is folded is ASCII only.
-func required(t *syntax.Regexp) (literal []byte, fold, exact bool) {
-	switch t.Op {
-	case syntax.OpLiteral:
-		fold = t.Flags&syntax.FoldCase != 0
-		text := string(t.Rune)
-		if !fold {
-			return []byte(text), false, true
-		}
-		for _, r := range t.Rune {
-			if r >= utf8.RuneSelf {
-				return nil, false, false
-			}
-		}
-		return []byte(strings.ToLower(text)), true, true
-	case syntax.OpCapture:
-		return required(t.Sub[0])
-	case syntax.OpPlus:
-		literal, fold, _ = required(t.Sub[0])
-	case syntax.OpConcat:
-		for _, sub := range t.Sub {
-			if l, f, _ := required(sub); len(l) > len(literal) {
-				literal, fold = l, f
-			}
-		}
+// need notes the literals that whatever matches must contain.
+func (p *pattern) need(t *syntax.Regexp) {
+	needs := required(t, nil)
+	p.exact = len(needs) == 1 && needs[0].whole
+	for _, n := range needs {
+		p.fold = p.fold || n.fold
 	}
-	return literal, fold, false
+	for _, n := range needs {
+		if p.fold {
+			n.text = strings.ToLower(n.text)
+		}
+		p.needs = append(p.needs, []byte(n.text))
+	}
 }
 
-// lines calls found with a place in each line of text that matches, in order,
+// need is a literal that must be there, whatever its case if fold: one that is
+// folded is ASCII only. It may be the whole pattern.
+type need struct {
+	text        string
+	fold, whole bool
+}
+
+func required(t *syntax.Regexp, needs []need) []need {
+	switch t.Op {
+	case syntax.OpLiteral:
+		n := need{string(t.Rune), t.Flags&syntax.FoldCase != 0, true}
+		if !n.fold || isASCII(n.text) {
+			needs = append(needs, n)
+		}
+	case syntax.OpCapture:
+		return required(t.Sub[0], needs)
+	case syntax.OpPlus:
+		return parts(required(t.Sub[0], needs))
+	case syntax.OpConcat:
+		for _, sub := range t.Sub {
+			needs = required(sub, needs)
+		}
+		return parts(needs)
+	}
+	return needs
+}
+
+func parts(needs []need) []need {
+	for i := range needs {
+		needs[i].whole = false
+	}
+	return needs
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+}
+
+// A matcher is a pattern with the buffers of one goroutine, and what it has
+// learnt of the text.
+type matcher struct {
+	*pattern
+	cleaned, lowered []byte
+	lines            []byte // those that have the literal
+	starts           []start
+
+	rare  []byte // of what is needed, that which is in the fewest lines; nil: all are in most
+	units int    // since then
+}
+
+// start is where a line in the text begins that was put with others.
+type start struct{ at, line int }
+
+// rarely is how often the rarest of the literals is looked for anew.
+const rarely = 64
+
+// each calls found with a place in each line of text that matches, in order,
 // until it returns false. The text is clean, and without its last newline.
-func (p *pattern) lines(text []byte, scratch *[]byte, found func(at int) bool) {
+func (m *matcher) each(text []byte, found func(at int) bool) {
 	in := text
-	if p.fold {
-		*scratch = append((*scratch)[:0], text...)
-		if !lowerASCII(*scratch) { // K may be the sign for kelvin
-			p.all(text, 0, found)
+	if m.fold {
+		var ascii bool
+		if m.lowered, ascii = appendLower(m.lowered[:0], text); !ascii { // K may be the sign for kelvin
+			m.all(text, found)
 			return
 		}
-		in = *scratch
+		in = m.lowered
 	}
-	if len(p.literal) == 0 {
-		p.all(text, 0, found)
+	switch {
+	case m.exact:
+		eachLine(in, m.needs[0], func(begin, at, end int) bool { return found(at) })
+	case !m.choose(in):
+		m.all(text, found)
+	default:
+		m.some(text, in, found)
+	}
+}
+
+// choose reports whether there is a literal that is in few lines.
+func (m *matcher) choose(in []byte) bool {
+	if m.units--; m.units > 0 {
+		return m.rare != nil
+	}
+	m.units, m.rare = rarely, nil
+	best := countLines(in)/2 + 1
+	for _, n := range m.needs {
+		if c := bytes.Count(in, n); c < best {
+			best, m.rare = c, n
+		}
+	}
+	return m.rare != nil
+}
+
+// some asks only of the lines that have the literal, all together.
+func (m *matcher) some(text, in []byte, found func(at int) bool) {
+	m.lines, m.starts = m.lines[:0], m.starts[:0]
+	eachLine(in, m.rare, func(begin, _, end int) bool {
+		m.starts = append(m.starts, start{len(m.lines), begin})
+		m.lines = append(append(m.lines, text[begin:end]...), '\n')
+		return true
+	})
+	if len(m.starts) <= 4 { // not worth the way to RE2
+		for _, s := range m.starts {
+			line := m.lines[s.at:]
+			if m.one.Match(line[:bytes.IndexByte(line, '\n')]) && !found(s.line) {
+				return
+			}
+		}
 		return
 	}
-	for from, tried := 0, 0; from <= len(text); {
-		i := bytes.Index(in[from:], p.literal)
+	i := 0
+	m.all(m.lines[:len(m.lines)-1], func(at int) bool {
+		for i+1 < len(m.starts) && m.starts[i+1].at <= at {
+			i++
+		}
+		return found(m.starts[i].line)
+	})
+}
+
+// eachLine calls do with every line that has a literal: where it begins, where
+// the literal is, and where it ends.
+func eachLine(text, literal []byte, do func(begin, at, end int) bool) {
+	for from := 0; from <= len(text); {
+		i := bytes.Index(text[from:], literal)
 		if i < 0 {
 			return
 		}
@@ -174,28 +268,17 @@ func (p *pattern) lines(text []byte, scratch *[]byte, found func(at int) bool) {
 		if n := bytes.IndexByte(text[at:], '\n'); n >= 0 {
 			end = at + n
 		}
-		if !p.exact {
-			begin := bytes.LastIndexByte(text[:at], '\n') + 1
-			if tried++; tried > 16 && tried*1024 > end { // it is in too many lines to be of use
-				p.all(text, begin, found)
-				return
-			}
-			if !p.one.Match(text[begin:end]) {
-				from = end + 1
-				continue
-			}
-		}
-		if !found(at) {
+		if !do(bytes.LastIndexByte(text[from:at], '\n')+1+from, at, end) {
 			return
 		}
 		from = end + 1
 	}
 }
 
-// all asks RE2 for all lines from a place on.
-func (p *pattern) all(text []byte, from int, found func(at int) bool) {
-	for _, m := range p.every.FindAllIndex(text[from:], -1) {
-		if !found(from + m[0]) {
+// all asks RE2 for all lines.
+func (p *pattern) all(text []byte, found func(at int) bool) {
+	for _, m := range p.every.FindAllIndex(text, -1) {
+		if !found(m[0]) {
 			return
 		}
 	}
@@ -210,17 +293,28 @@ func (p *pattern) within(line []byte) (from, to int, ok bool) {
 	return m[0], m[1], true
 }
 
-// lowerASCII makes letters lower case in place. It is false when there are others
-// than those of ASCII.
-func lowerASCII(b []byte) bool {
-	var all byte
-	for i, c := range b {
-		all |= c
-		if c-'A' < 26 {
-			b[i] = c | 0x20
-		}
+// appendLower appends a text with the letters of ASCII in lower case, eight bytes
+// at a time. It is false when there are others.
+func appendLower(out, text []byte) ([]byte, bool) {
+	const ones = 0x0101010101010101
+	out = slices.Grow(out, len(text))
+	var all uint64
+	for len(text) >= 8 {
+		x := binary.LittleEndian.Uint64(text)
+		all |= x
+		low := x & (0x7f * ones)
+		upper := (low + (0x80-'A')*ones) ^ (low + (0x80-'Z'-1)*ones) // the high bit of letters
+		out = binary.LittleEndian.AppendUint64(out, x|upper&(0x80*ones)>>2)
+		text = text[8:]
 	}
-	return all < utf8.RuneSelf
+	for _, c := range text {
+		all |= uint64(c)
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		out = append(out, c)
+	}
+	return out, all&(0x80*ones) == 0
 }
 
 // clean is a text as it is matched: what is not UTF-8 replaced, without escape

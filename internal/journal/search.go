@@ -240,7 +240,7 @@ func (s *search) hand(ctx context.Context, x *piece) error {
 
 // search looks through pieces until there are no more.
 func (s *search) search(ctx context.Context) {
-	l := looker{p: s.p, q: s.q}
+	l := looker{m: matcher{pattern: s.p}, q: s.q}
 	defer l.scan.close()
 	for x := range s.work {
 		x.err = l.look(ctx, x, func() error { return s.open(x) })

@@ -59,7 +59,7 @@ func (l *looker) keep(from int) {
 // match finds lines in a text of whole lines, of which the last may only be a
 // part of one.
 func (l *looker) match(text []byte, part bool) error {
-	clean := l.p.clean(text, &l.cleaned)
+	clean := l.m.clean(text, &l.m.cleaned)
 	var err error
 	base, at, raw := len(l.hits), 0, 0
 	number := l.line
@@ -85,7 +85,7 @@ func (l *looker) match(text []byte, part bool) error {
 		from = l.within(clean, part, found)
 	}
 	if from <= len(clean) {
-		l.p.lines(clean[from:], &l.lowered, func(i int) bool { return found(from + i) })
+		l.m.each(clean[from:], func(i int) bool { return found(from + i) })
 	}
 	if len(l.woven) > 0 {
 		l.merge(base)
@@ -104,11 +104,11 @@ func (l *looker) within(text []byte, part bool, found func(int) bool) (next int)
 	if l.told {
 		return len(piece) + 1
 	}
-	if !l.p.asks {
-		l.p.lines(piece, &l.lowered, func(i int) bool { l.told = true; return found(i) })
+	if !l.m.asks {
+		l.m.each(piece, func(i int) bool { l.told = true; return found(i) })
 		return len(piece) + 1
 	}
-	for _, m := range l.p.one.FindAllIndex(piece, -1) {
+	for _, m := range l.m.one.FindAllIndex(piece, -1) {
 		if (m[0] > 0 || !l.long) && (m[1] < len(piece) || !part) {
 			l.told = true
 			found(m[0])
@@ -127,7 +127,7 @@ func (l *looker) hit(number uint64, text []byte, at, raw int) {
 		end = at + n
 	}
 	h := Hit{Job: l.x.job.ID, Line: number}
-	h.Text, h.From, h.To = l.p.window(text[begin:end])
+	h.Text, h.From, h.To = l.m.window(text[begin:end])
 	if n := sort.Search(len(l.runs), func(i int) bool { return l.runs[i].from > raw }); n > 0 {
 		h.At, h.Stream = after(l.x.job.QueuedAt, l.runs[n-1].at), l.runs[n-1].stream
 	}
@@ -139,18 +139,18 @@ func (l *looker) hit(number uint64, text []byte, at, raw int) {
 // no part of it is one by itself.
 func (l *looker) interrupted(at int64, number uint64, w interrupted) {
 	var scratch []byte
-	if !l.p.one.Match(l.p.clean(w.text, &scratch)) {
+	if !l.m.one.Match(l.m.clean(w.text, &scratch)) {
 		return
 	}
 	from := 0
 	for _, cut := range append(w.cuts, len(w.text)) {
-		if l.p.one.Match(l.p.clean(w.text[from:cut], &scratch)) {
+		if l.m.one.Match(l.m.clean(w.text[from:cut], &scratch)) {
 			return
 		}
 		from = cut
 	}
 	h := Hit{Job: l.x.job.ID, Line: number, At: after(l.x.job.QueuedAt, at), Stream: w.stream}
-	h.Text, h.From, h.To = l.p.window(l.p.clean(w.text, &scratch))
+	h.Text, h.From, h.To = l.m.window(l.m.clean(w.text, &scratch))
 	l.woven = append(l.woven, h)
 }
 
