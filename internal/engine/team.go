@@ -142,23 +142,35 @@ func (e *Engine) ship(ctx context.Context, a *archive.Archive) {
 
 // shipNow ships until the context ends, and remembers what the archive has.
 func (e *Engine) shipNow(ctx context.Context, a *archive.Archive) {
-	remember := time.NewTicker(shipEvery)
-	defer remember.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = a.Run(ctx) // what goes wrong is in its Status
 	}()
+	var shown, kept archive.Status
 	for {
+		s := a.Status()
+		if s.State != shown.State || s.LagJobs != shown.LagJobs || s.LagBytes != shown.LagBytes || len(s.Quarantined) != len(shown.Quarantined) || len(s.SetAside) != len(shown.SetAside) {
+			shown = s
+			e.changes.addArchive()
+		}
+		if s.Acked != kept.Acked && s.State != archive.Shipping {
+			kept = s
+			e.witness(s)
+		}
 		select {
-		case <-remember.C:
-			e.witness(a.Status())
+		case <-look.C:
 		case <-done:
 			e.witness(a.Status())
 			return
 		}
 	}
 }
+
+// lookEvery is how late the window may be told how shipping stands.
+const lookEvery = 250 * time.Millisecond
 
 // leave ends shipping: at once, or when the archive has everything, if it is
 // there and that takes no longer than a moment.
@@ -184,13 +196,15 @@ func (e *Engine) settle(a *archive.Archive, limit time.Duration) {
 		return
 	}
 	a.Nudge()
-	deadline := time.Now().Add(limit)
-	for time.Now().Before(deadline) {
+	begun := time.Now()
+	for time.Since(begun) < limit {
 		s := a.Status()
 		switch {
 		case s.State == archive.Stopped, s.State == archive.Waiting, s.State == archive.Off:
 			return
 		case s.State == archive.Current && s.Acked >= n:
+			return
+		case s.State == archive.Connecting && time.Since(begun) > limit/4: // nobody may be there
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

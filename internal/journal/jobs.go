@@ -216,12 +216,20 @@ func (j *Journal) overlay(what *job.Job) {
 	}
 }
 
-// Job returns one job.
+// Job returns one job, also one of another installation of which there is a
+// replica here.
 func (j *Journal) Job(ctx context.Context, id job.ID) (job.Job, error) {
 	if r := j.record(id); r != nil {
 		return r.Job(), nil
 	}
-	return j.Find(ctx, string(id))
+	what, err := j.Find(ctx, string(id))
+	if errors.Is(err, job.ErrNotFound) {
+		if r, failed := j.ReplicaReader(id); failed == nil {
+			defer r.Close()
+			return r.Job()
+		}
+	}
+	return what, err
 }
 
 // Find returns the job that a name means: its id, a unique prefix of it, or @n
