@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"vmorchestrator/internal/job"
 )
@@ -64,6 +66,7 @@ func (j *Journal) replica(o job.Opening) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.trimReplicas(path, replicaSpace)
 	r := &Replica{id: o.ID, f: f, begin: o.Begin}
 	if err := lockFile(f); err != nil {
 		if errors.Is(err, errLocked) {
@@ -75,6 +78,45 @@ func (j *Journal) replica(o job.Opening) (*Replica, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return r, nil
+}
+
+// replicaSpace is how much replicas may take: it is a cache, and the archive has
+// them all.
+const replicaSpace = 4 << 30
+
+// trimReplicas removes the replicas that were not written to for the longest,
+// except one that is wanted now and those that somebody is writing. What fails
+// is tried again with the next replica.
+func (j *Journal) trimReplicas(wanted string, space int64) {
+	entries, err := os.ReadDir(filepath.Dir(wanted))
+	if err != nil {
+		return
+	}
+	var files []fs.FileInfo
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			files = append(files, info)
+			space -= info.Size()
+		}
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, info := range files {
+		path := filepath.Join(filepath.Dir(wanted), info.Name())
+		if space >= 0 {
+			return
+		}
+		if path == wanted {
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		if lockFile(f) == nil && os.Remove(path) == nil {
+			space += info.Size()
+		}
+		f.Close()
+	}
 }
 
 // open reads what is there, or writes the beginning.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vmorchestrator/internal/job"
 )
@@ -573,5 +574,42 @@ func TestSpill_LeavesARecordThatVerifies(t *testing.T) {
 				t.Errorf("state %q, want emptied in part", got)
 			}
 		})
+	}
+}
+
+func TestReplica_TheOldestGiveWay(t *testing.T) {
+	t.Parallel()
+	from, to := open(t, t.TempDir()), open(t, t.TempDir())
+	var paths []string
+	for i := range 3 {
+		id, _, _ := sealed3(t, from)
+		part := whole(t, from, id)
+		r, err := to.Replica(part.Opening)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(r.Add(part), r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		path := to.replicaPath(id)
+		at := time.Now().Add(time.Duration(i-10) * time.Minute)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	busy, err := os.Open(paths[0]) // somebody writes it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	if err := lockFile(busy); err != nil {
+		t.Fatal(err)
+	}
+	to.trimReplicas(paths[2], 1)
+	for i, there := range []bool{true, false, true} {
+		if _, err := os.Stat(paths[i]); (err == nil) != there {
+			t.Errorf("replica %d: there %v, want %v", i, err == nil, there)
+		}
 	}
 }
