@@ -23,6 +23,7 @@ func (c *cli) searchCommand() *cobra.Command {
 	var which filterFlags
 	var q engine.Query
 	var only string
+	var archive bool
 	cmd := &cobra.Command{
 		Use: "search [flags] PATTERN", Short: "Search the output of all jobs", Args: cobra.ExactArgs(1),
 		Long: `Search the output of all jobs in the journal, those that run included, or of those
@@ -49,13 +50,16 @@ be searched.`,
 			defer stop()
 			err = c.with(ctx, func(e *engine.Engine) error {
 				if only != "" {
-					j, err := e.Find(ctx, only)
+					r, err := c.find(ctx, e, only, archive)
 					if err != nil {
 						return err
 					}
-					q.Job = j.ID
+					q.Job = r.ID
 				}
-				return c.search(ctx, e, q)
+				if archive {
+					return c.search(ctx, e, q, e.SearchArchive)
+				}
+				return c.search(ctx, e, q, e.Search)
 			})
 			if ctx.Err() != nil {
 				return exitCode(exitInterrupted)
@@ -70,14 +74,15 @@ be searched.`,
 	flags.IntVarP(&q.Context, "context", "C", 0, "so many lines before and behind")
 	flags.IntVarP(&q.Limit, "limit", "n", 0, "end after so many lines, or jobs with --count")
 	flags.BoolVarP(&q.Count, "count", "c", false, "print only how many lines of each job match")
+	flags.BoolVar(&archive, "archive", false, "of everybody's jobs, as the archive has them; what is not here yet is copied first")
 	flags.StringVar(&only, "job", "", "only this job")
 	flags.StringVar(&which.f.Text, "text", "", "only jobs with this in their command, target, project, log or host")
 	return cmd
 }
 
-func (c *cli) search(ctx context.Context, e *engine.Engine, q engine.Query) error {
+func (c *cli) search(ctx context.Context, e *engine.Engine, q engine.Query, search func(context.Context, engine.Query, func(engine.Hit) error) error) error {
 	p := hitPrinter{cli: c, e: e, w: bufio.NewWriter(os.Stdout), context: q.Context > 0}
-	err := e.Search(ctx, q, func(h engine.Hit) error { return p.print(ctx, h) })
+	err := search(ctx, q, func(h engine.Hit) error { return p.print(ctx, h) })
 	p.behind(^uint64(0))
 	if flushed := p.w.Flush(); err == nil {
 		err = flushed

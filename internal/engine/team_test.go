@@ -207,6 +207,44 @@ func TestArchive_AColleaguesLivingJob(t *testing.T) {
 	}
 }
 
+// A search in the archive finds what anybody's jobs printed.
+func TestArchive_IsSearched(t *testing.T) {
+	t.Parallel()
+	c, database := teamDatabase(t)
+	ann, bob := laptop(t, c, database, "ann@laptop"), laptop(t, c, database, "bob@desk")
+	for _, e := range []*Engine{ann, bob} {
+		shareAll(t, e)
+	}
+	ids := map[job.ID]bool{}
+	for _, e := range []*Engine{ann, bob} {
+		id := start(t, e, shell(`seq 1 5000; echo "needle of a haystack"; seq 1 5000`))
+		wait(t, e, id)
+		ids[id] = true
+		eventually(t, "it is in the archive", isCurrent(e))
+	}
+	var hits []Hit
+	if err := bob.SearchArchive(t.Context(), Query{Pattern: "NEEDLE of", IgnoreCase: true}, func(h Hit) error {
+		hits = append(hits, h)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range hits {
+		if !ids[h.Job] || h.Line != 5000 || h.Text != "needle of a haystack" {
+			t.Errorf("hit %+v", h)
+		}
+		delete(ids, h.Job)
+	}
+	if len(ids) > 0 || len(hits) != 2 {
+		t.Errorf("%d hits, and none in %v", len(hits), ids)
+	}
+	n := 0
+	err := bob.SearchArchive(t.Context(), Query{Pattern: "1", Limit: 3}, func(Hit) error { n++; return nil })
+	if err != nil || n != 3 {
+		t.Errorf("%d hits with a limit of 3, %v", n, err)
+	}
+}
+
 // Whoever has all rights in the database can change what is there. It is found.
 func TestArchive_WhatWasDoneToItIsFound(t *testing.T) {
 	t.Parallel()
