@@ -188,4 +188,3 @@ so, and go on recording.`,
 	cmd.Flags().StringVar(&url, "url", "", "another login or database than the configured one; no password in it")
 	return cmd
 }
-

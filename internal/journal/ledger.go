@@ -251,4 +251,3 @@ func parseEntry(line []byte) (job.Entry, error) {
 	}
 	return e, nil
 }
-

@@ -211,4 +211,3 @@ func (a *account) take(s job.Statement) {
 		x.spilled = append(x.spilled, s)
 	}
 }
-
