@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -193,7 +194,51 @@ func ask[T any](ctx context.Context, l *link, do func() (T, error), drop func(T)
 
 // dial opens a TCP connection from the host at the end of the link.
 func (l *link) dial(ctx context.Context, addr string) (net.Conn, error) {
-	return ask(ctx, l, func() (net.Conn, error) { return l.client.Dial("tcp", addr) }, func(c net.Conn) { _ = c.Close() })
+	return ask(ctx, l, func() (net.Conn, error) {
+		c, err := l.client.Dial("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		return l.detached(c)
+	}, func(c net.Conn) { _ = c.Close() })
+}
+
+// detached is a connection over a link that can be closed, with all that waits for
+// it, while nothing passes on the link: what waits for that are two goroutines of
+// the link.
+func (l *link) detached(c net.Conn) (net.Conn, error) {
+	d := &detached{Conn: c}
+	var arrives *io.PipeWriter
+	var leaves *io.PipeReader
+	d.r, arrives = io.Pipe()
+	leaves, d.w = io.Pipe()
+	ok := l.run(func() {
+		_, err := io.Copy(arrives, c)
+		_ = arrives.CloseWithError(err) // nil: the end
+	}) && l.run(func() {
+		_, err := io.Copy(c, leaves)
+		_ = c.Close()
+		_ = leaves.CloseWithError(err)
+	})
+	if !ok {
+		_ = c.Close()
+		return nil, l.err
+	}
+	return d, nil
+}
+
+type detached struct {
+	net.Conn
+	r *io.PipeReader
+	w *io.PipeWriter
+}
+
+func (d *detached) Read(b []byte) (int, error)  { return d.r.Read(b) }
+func (d *detached) Write(b []byte) (int, error) { return d.w.Write(b) }
+
+// Close does not wait for what was written last to pass.
+func (d *detached) Close() error {
+	return errors.Join(d.r.CloseWithError(net.ErrClosed), d.w.Close())
 }
 
 // gone is the error of something that was to be done on a link that is over.

@@ -175,6 +175,93 @@ func TestKeep_Cancel(t *testing.T) {
 	}
 }
 
+// Ensure a command that is to stop with its connection is lost, and gone at the host
+// with everything it started, when the link is cut or disconnected: with pipes, with
+// input that stays open, in a terminal.
+func TestLink_StopEndsEverything(t *testing.T) {
+	t.Parallel()
+	s, proxy := behindProxy(t, remotetest.Config{})
+	p := poolFor(t, s)
+	for how, cut := range map[string]func(){"cut": proxy.Cut, "disconnected": func() { p.Disconnect(web1) }} {
+		var all []*Process
+		for _, change := range []func(*processtest.Config){
+			func(*processtest.Config) {},
+			func(c *processtest.Config) { c.Input = true },
+			func(c *processtest.Config) { c.TTY = true },
+		} {
+			out := processtest.NewRecorder()
+			c := shell("setsid sleep 600 & sleep 600 & echo ready; sleep 600; echo over")
+			c.Stdout = out
+			change(&c)
+			cmd := command(c)
+			cmd.Link = job.LinkStop
+			r, err := p.Start(within(t, time.Minute), web1, cmd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out.Until(t, "ready")
+			if n := len(remotetest.Carrying("VMO_RUN=" + string(cmd.ID))); n < 3 {
+				t.Errorf("%s: only %d processes run", how, n)
+			}
+			all = append(all, r)
+		}
+		cut()
+		for i, r := range all {
+			if e := processtest.Wait(t, r); e.State != job.Lost || e.Cause != job.CauseLink {
+				t.Errorf("%s, %d: got %+v", how, i, e)
+			}
+			for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				left := remotetest.Carrying("VMO_RUN=" + string(r.cmd.ID))
+				if len(left) == 0 {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("%s, %d: processes %v are left", how, i, left)
+				}
+			}
+		}
+	}
+}
+
+// Ensure nothing that is asked of a host waits for ever when its jump host is frozen:
+// neither a session on a connection that there is, nor another connection; and not
+// either when the keepalive is rare.
+func TestLink_FrozenJumpHost(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lines   []string
+		session time.Duration
+		connect bool
+		want    string
+	}{
+		"the keepalive notices":     {[]string{"ServerAliveInterval 1", "ServerAliveCountMax 2", "ConnectTimeout 2"}, time.Hour, true, "no answer after 2s"},
+		"a session takes too long":  {[]string{"ServerAliveInterval 3600"}, time.Second, true, "start a session on inner: no answer after 1s"},
+		"connecting takes too long": {[]string{"ServerAliveInterval 3600", "ConnectTimeout 1"}, time.Hour, false, "no answer after 1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner := remotetest.Start(t, remotetest.Config{})
+			outer, proxy := behindProxy(t, remotetest.Config{})
+			p := gateway(t, inner, outer, append(c.lines, "ProxyJump outer")...)
+			p.sessionTime = c.session
+			d := inventory.Destination{Alias: "inner"}
+			first := d
+			if !c.connect {
+				first = inventory.Destination{Alias: "outer"}
+			}
+			if err := p.Connect(within(t, time.Minute), first); err != nil {
+				t.Fatal(err)
+			}
+			proxy.Freeze()
+			ctx := within(t, 30*time.Second) // sooner than the keepalive of the jump host
+			_, _, _, err := p.Output(ctx, d, []string{"true"}, nil, 0)
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 // gateway makes a Pool for which inner is behind outer, and each is a server of
 // its own.
 func gateway(t *testing.T, inner, outer *remotetest.Server, lines ...string) *Pool {

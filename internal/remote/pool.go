@@ -30,6 +30,8 @@ type Pool struct {
 	work sync.WaitGroup // links, attempts to connect, reconnects
 	idle time.Duration  // after which a connection that nobody uses is closed
 
+	sessionTime time.Duration
+
 	pacing  pacing
 	memory  *authMemory
 	keys    *hostKeys
@@ -52,7 +54,7 @@ type place struct {
 func New(cfg Config) *Pool {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Pool{
-		cfg: cfg, ctx: ctx, stop: stop, idle: 10 * time.Minute,
+		cfg: cfg, ctx: ctx, stop: stop, idle: 10 * time.Minute, sessionTime: sessionTime,
 		pacing: newPacing(), memory: newAuthMemory(), keys: newHostKeys(cfg.Accepted), hosts: map[place]*host{},
 	}
 }

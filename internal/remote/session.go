@@ -50,6 +50,9 @@ func (h *host) session(ctx context.Context, u use, setup func(*session) error) (
 			return s, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
+		case errors.Is(err, errTimeout):
+			l.probe() // its others may have to learn of it, too
+			return nil, job.WithHint(fmt.Errorf("start a session on %s: %w", h.name, err), "Check whether the host is overloaded, or whether the connection through its jump hosts hangs: disconnect, and connect again.")
 		case errors.As(err, &refused) && h.learn(l, refused):
 		case errors.As(err, &refused) && refused.Reason != ssh.UnknownChannelType && early < 5:
 			early++ // sshd counts the one before until it has cleaned up after it
@@ -75,6 +78,11 @@ func (h *host) session(ctx context.Context, u use, setup func(*session) error) (
 	}
 }
 
+// sessionTime is how long a server may take to begin a session: some look up a lot
+// for that. A connection on which nothing passes any more is noticed by its keepalive,
+// which a configuration may make rare.
+const sessionTime = time.Minute
+
 // unopened is a failure before anything was started.
 type unopened struct{ err error }
 
@@ -84,6 +92,9 @@ func (e *unopened) Unwrap() error { return e.err }
 // session begins one on this connection, whose place the caller has taken. The
 // place is given back when the session is over.
 func (l *link) session(ctx context.Context, u use, setup func(*session) error) (*session, error) {
+	limit := l.host.pool.sessionTime
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w after %v", errTimeout, limit))
+	defer cancel()
 	return ask(ctx, l, func() (*session, error) {
 		ch, requests, err := l.client.OpenChannel("session", nil)
 		if err != nil {
