@@ -185,6 +185,7 @@ func differs(o *inventory.Options) (out []string) {
 	for _, key := range []string{"LocalForward", "RemoteForward", "DynamicForward"} {
 		say(key, set(o, key), "opened by a shell and a tunnel; commands and logs share connections, and the port would clash")
 	}
+	say("VerifyHostKeyDNS", o.Yes("verifyhostkeydns") || o.Get("verifyhostkeydns") == "ask", "DNS is not asked for host keys; one that is not known is asked about")
 	say("ForwardX11", o.Yes("forwardx11"), "not done")
 	say("LocalCommand", o.Yes("permitlocalcommand") && set(o, "localcommand"), "not run")
 	say("ControlMaster", o.Yes("controlmaster") || o.Get("controlmaster") == "auto", "your own sockets are not touched; connections are shared inside this program")
