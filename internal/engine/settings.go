@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,13 +38,30 @@ func (f *settingsFile) read() (settings, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
+	where := f.path
 	if err == nil {
-		err = json.Unmarshal(data, &s)
+		if err = json.Unmarshal(data, &s); err != nil {
+			where = fmt.Sprintf("%s:%d", f.path, lineOf(data, err))
+		}
 	}
 	if err != nil {
-		return s, job.WithHint(fmt.Errorf("read the settings %s: %w", f.path, err), "Correct that file, or delete it to start with none.")
+		return s, job.WithHint(fmt.Errorf("read the settings %s: %w", where, err), "Correct that file, or delete it to start with none.")
 	}
 	return s, nil
+}
+
+// lineOf is the line at which JSON is wrong, from 1.
+func lineOf(data []byte, err error) int {
+	var syntax *json.SyntaxError
+	var wrong *json.UnmarshalTypeError
+	offset := 0
+	switch {
+	case errors.As(err, &syntax):
+		offset = int(syntax.Offset)
+	case errors.As(err, &wrong):
+		offset = int(wrong.Offset)
+	}
+	return 1 + bytes.Count(data[:min(max(0, offset-1), len(data))], []byte{'\n'})
 }
 
 // change applies a change and writes the file, whole or not at all.

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -379,5 +381,23 @@ func TestArchive_AMillionChunksOfOneByte(t *testing.T) {
 		if v.Result != Intact {
 			t.Errorf("%q: %+v", id, v)
 		}
+	}
+}
+
+// Settings that cannot be read cost the archive, and no job.
+func TestArchive_WithBrokenSettings(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	path := filepath.Join(cfg.ConfigDir, "settings.json")
+	if err := errors.Join(os.MkdirAll(cfg.ConfigDir, 0o700), os.WriteFile(path, []byte("{\n\"folders\": [],\n\"database\": 5\n}\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, cfg)
+	e.Ship()
+	if j := wait(t, e, start(t, e, shell("echo hello"))); j.State != job.Succeeded {
+		t.Errorf("%+v", j)
+	}
+	if s := e.Archive(); s.State != ArchiveStopped || !strings.Contains(s.Error, path+":3: ") || s.Hint == "" {
+		t.Errorf("%+v; want the file and its line, and what to do", s)
 	}
 }
