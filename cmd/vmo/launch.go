@@ -188,7 +188,7 @@ func (c *cli) launch(e *engine.Engine, request engine.Launch) error {
 		}
 		defer restore()
 	}
-	ended, err := l.show(l.ids[0], printer{discard: c.json})
+	ended, err := l.show(l.ids[0], printer{discard: c.json, raw: typed})
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ type printer struct {
 	discard bool        // only watch
 	json    bool        // one object for each chunk
 	stamped bool        // each line with its time
+	raw     bool        // to a terminal that adds no carriage return
 	damaged bool        // something could not be read
 	host    string      // stands before each line, which is then printed whole
 	lock    *sync.Mutex // of what several printers print to; nil: there is one
@@ -140,7 +141,11 @@ func (p *printer) note(c job.Chunk) {
 		return
 	}
 	for line := range strings.Lines(c.Note.Text) {
-		fmt.Fprintf(os.Stderr, "vmo: %s%s\n", p.host, visible(strings.TrimRight(line, "\n")))
+		end := "\n"
+		if p.raw {
+			end = "\r\n"
+		}
+		fmt.Fprintf(os.Stderr, "vmo: %s%s%s", p.host, visible(strings.TrimRight(line, "\n")), end)
 	}
 }
 

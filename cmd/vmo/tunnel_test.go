@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestTunnel_LeadsThroughTheHost(t *testing.T) {
 		cmd := h.command("vmo", "tunnel", "web1", "-L", "0:"+s.Addr)
 		out := bufio.NewReader(startPiped(t, cmd))
 		line, err := out.ReadString('\n')
-		m := regexp.MustCompile(`^listening on (127\.0\.0\.1:\d+), leads to ` + s.Addr).FindStringSubmatch(line)
+		m := regexp.MustCompile(`^listening on (127\.0\.0\.1:\d+)(?: and \S+)?, leads to ` + s.Addr).FindStringSubmatch(line)
 		if m == nil {
 			t.Fatalf("%s: %q, %v", how, line, err)
 		}
@@ -57,5 +58,24 @@ func TestTunnel_LeadsThroughTheHost(t *testing.T) {
 		if _, errs, code := h.vmo(args...); code != 2 {
 			t.Errorf("%q: %d, %q", args, code, errs)
 		}
+	}
+}
+
+// Ensure a shell has the forwards of the configuration, and that a note about one
+// stands in lines of its own in a terminal that is typed into.
+func TestShell_OpensForwards(t *testing.T) {
+	t.Parallel()
+	h, s := fleet(t, "web1")
+	config := filepath.Join(h.dir, "ssh_config")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, config, "Host web1\n  LocalForward "+s.Addr+" db:1\n  RemoteForward 0 "+s.Addr+"\n"+string(text))
+	x := h.terminal(h.command("vmo", "shell", "web1"))
+	x.until(`vmo: cannot listen on ` + s.Addr + `: address already in use\r\nvmo: listening on \d+ of web1, leads to ` + s.Addr + ` from this machine\r\n(?s).*[#$%>] ?`)
+	x.typed("exit 4\n")
+	if code := x.end(); code != 4 {
+		t.Errorf("exit code %d, said %q", code, x.said.String())
 	}
 }

@@ -11,7 +11,9 @@
 // asking the operator unasked, and never after a refused log-in. Whether what a
 // command started is gone after a cancel is looked at, not assumed.
 //
-// Goroutines belong to the link, Process or attempt to connect that started them;
+// A [Tunnel] carries ports over the same connections.
+//
+// Goroutines belong to the link, Process, Tunnel or attempt to connect that started them;
 // [Pool.Close] waits for all of them.
 package remote
 

@@ -29,16 +29,19 @@ func (t *Tunnel) openLocal(l *link, f inventory.Forward) error {
 	if err != nil {
 		return err
 	}
+	to := where(f.To)
+	if f.To == "" {
+		to += ","
+	}
+	var at []string
 	for _, listener := range listeners {
-		if !t.keep(listener) {
-			continue
+		at = append(at, listener.Addr().String())
+	}
+	t.say(TunnelOpen, fmt.Sprintf("listening on %s, leads to %s from %s", strings.Join(at, " and "), to, t.host.name))
+	for _, listener := range listeners {
+		if t.keep(listener) {
+			t.goes(func() { t.accept(listener, f, t.outgoing) })
 		}
-		to := where(f.To)
-		if f.To == "" {
-			to += ","
-		}
-		t.say(TunnelOpen, fmt.Sprintf("listening on %s, leads to %s from %s", listener.Addr(), to, t.host.name))
-		t.goes(func() { t.accept(listener, f, t.outgoing) })
 	}
 	return nil
 }
