@@ -174,6 +174,9 @@ func what(j job.Job) string {
 	if j.Project != "" {
 		text = j.Project + ": " + text
 	}
+	if j.Origin != "" {
+		text = "(imported) " + text
+	}
 	if r := []rune(text); len(r) > 60 {
 		text = string(r[:59]) + "…"
 	}

@@ -77,7 +77,7 @@ for the one before.`,
 		},
 		"record": {
 			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(),
-			c.verifyCommand(), c.spillCommand(),
+			c.verifyCommand(), c.spillCommand(), c.exportCommand(), c.importCommand(),
 		},
 		"care": {
 			c.dbCommand(), c.shipCommand(),

@@ -141,8 +141,9 @@ type Job struct {
 	TimeoutMS  int64      `json:"timeout_ms,omitempty"`
 	Source     string     `json:"source,omitempty"` // of a log tail, such as docker:web, or of a tunnel
 	Link       Link       `json:"link,omitempty"`
-	Event      bool       `json:"event,omitempty"` // something that was done, such as a host key accepted: Argv says what, and cannot be run
-	Operator   string     `json:"operator"`        // who: user@laptop
+	Event      bool       `json:"event,omitempty"`  // something that was done, such as a host key accepted: Argv says what, and cannot be run
+	Origin     string     `json:"origin,omitempty"` // the installation that recorded it, if its record was imported
+	Operator   string     `json:"operator"`         // who: user@laptop
 	State      State      `json:"state"`
 	Cause      Cause      `json:"cause"`  // why it ended; empty before
 	Detail     string     `json:"detail"` // the cause in words, with what the system said

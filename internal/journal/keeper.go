@@ -238,7 +238,11 @@ func (j *Journal) reread(id job.ID) (job.Job, error) {
 		return job.Job{}, err
 	}
 	defer r.Close()
-	return r.Job()
+	what, err := r.Job()
+	if err == nil && what.State.Final() {
+		what.Origin = j.origin(id).Installation
+	}
+	return what, err
 }
 
 // others notices what other processes do to the journal.

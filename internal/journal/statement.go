@@ -52,6 +52,11 @@ func (j *Journal) sealStatement(id job.ID) (job.Statement, error) {
 	if x.seal == nil {
 		return job.Statement{}, fmt.Errorf("the record of job %s is not sealed: %w", id, job.ErrInvalid)
 	}
+	return sealOf(id, r, x), nil
+}
+
+// sealOf is what a sealed segment says of itself.
+func sealOf(id job.ID, r *Reader, x *index) job.Statement {
 	s := job.Statement{
 		Kind: job.EntrySeal, Job: id, Digest: x.seal.Head, Blocks: uint32(len(x.marks)),
 		Chunks: x.seal.Job.Chunks, Bytes: x.seal.Job.Bytes,
@@ -59,7 +64,7 @@ func (j *Journal) sealStatement(id job.ID) (job.Statement, error) {
 	if b := readBeginning(r.f, r.seed); b.start != nil {
 		s.Start = digestOf(b.start.Body)
 	}
-	return s, nil
+	return s
 }
 
 // note writes into the ledger what it lacks about a job whose owner died.
@@ -148,7 +153,9 @@ func (j *Journal) remove(id job.ID, by, why string) error {
 		return err
 	}
 	path := j.shelfPath(id)
-	return errors.Join(os.Remove(path), syncDir(filepath.Dir(path)), j.cat.remove(context.Background(), id))
+	err = os.Remove(path)
+	_ = os.Remove(j.originPath(id)) // most have none
+	return errors.Join(err, syncDir(filepath.Dir(path)), j.cat.remove(context.Background(), id))
 }
 
 // Share says in the ledger that records begun before a time are not shipped to an

@@ -41,6 +41,7 @@ export namespace app {
 	    source?: string;
 	    link?: string;
 	    event?: boolean;
+	    origin?: string;
 	    operator: string;
 	    state: string;
 	    cause: string;
