@@ -89,6 +89,8 @@ for the one before.`,
 			root.AddCommand(command)
 		}
 	}
+	root.AddCommand(manCommand())
+	c.completable(root)
 	return root
 }
 
