@@ -54,7 +54,7 @@ func run() error {
 		OnStartup:        window.Startup,
 		OnBeforeClose:    window.BeforeClose,
 		OnShutdown:       window.Shutdown,
-		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Settings},
+		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Archive, window.Settings},
 		EnumBind:         []any{app.Events},
 		ErrorFormatter:   app.FormatError,
 		LogLevel:         logger.WARNING, LogLevelProduction: logger.ERROR,

@@ -6,7 +6,8 @@
 // (feed.go), the page fetches the bytes through the asset server (output.go).
 //
 // Goroutines: Startup starts the feed, the watch of the projects and the ear for
-// signals; Shutdown ends them and waits for them.
+// signals; Search one for the search of the page, which the next one ends. Shutdown
+// ends them and waits for them.
 package app
 
 import (
@@ -30,6 +31,7 @@ type App struct {
 	Projects *Projects
 	Hosts    *Hosts
 	Prompts  *Prompts
+	Archive  *Archive
 	Settings *Settings
 	Output   *Output
 
@@ -42,8 +44,9 @@ type App struct {
 
 // shell is what the bound structs share. The engine is there from Startup on.
 type shell struct {
-	version string
-	ended   chan struct{} // closed by Shutdown
+	version  string
+	ended    chan struct{} // closed by Shutdown
+	searches *searches
 
 	mu     sync.Mutex
 	ctx    context.Context // of the window; Wails wants it for dialogs and events
@@ -56,8 +59,9 @@ type shell struct {
 // New makes the window of a version. Args are folders to open as projects.
 func New(version string, args []string) *App {
 	s := &shell{version: version, ended: make(chan struct{}), seen: map[string]bool{}}
+	s.searches = &searches{shell: s}
 	return &App{
-		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Settings: &Settings{s}, Output: newOutput(s),
+		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Archive: &Archive{s}, Settings: &Settings{s}, Output: newOutput(s),
 		shell: s, args: args, told: make(chan struct{}),
 	}
 }
@@ -88,6 +92,7 @@ func (a *App) Startup(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	e.Ship()
 	ctx, a.stop = context.WithCancel(ctx)
 	a.tasks.Add(2)
 	go func() { defer a.tasks.Done(); a.feed(ctx, e) }()

@@ -123,3 +123,41 @@ func (b *Jobs) started(e *engine.Engine, launch engine.Launch) ([]Job, error) {
 	}
 	return list, nil
 }
+
+// TunnelRequest asks for ports or sockets to be carried through a host; without
+// forwards for those of its configuration.
+type TunnelRequest struct {
+	Host     string          `json:"host"`
+	Forwards []TunnelForward `json:"forwards"`
+}
+
+// TunnelForward is a forward as ssh takes it.
+type TunnelForward struct {
+	Kind string `json:"kind"` // "local", "remote" or "dynamic"
+	Spec string `json:"spec"` // what stands behind -L, -R or -D
+}
+
+// Tunnel carries ports through a host until it is cancelled.
+func (b *Jobs) Tunnel(r TunnelRequest) (Job, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return Job{}, err
+	}
+	h, err := b.shell.host(e, r.Host)
+	if err != nil {
+		return Job{}, err
+	}
+	var forwards []engine.Forward
+	for _, asked := range r.Forwards {
+		f, err := engine.ParseForward(asked.Kind, asked.Spec)
+		if err != nil {
+			return Job{}, err
+		}
+		forwards = append(forwards, f)
+	}
+	spec, err := e.TunnelSpec(b.shell.ctx, h.Name, forwards)
+	if err != nil {
+		return Job{}, err
+	}
+	return b.one(b.begin([]string{r.Host}, "", spec))
+}

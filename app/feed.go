@@ -20,6 +20,7 @@ const (
 	EventProjects Event = "projects" // nothing: read the lists again
 	EventHosts    Event = "hosts"    // nothing: read the list again
 	EventPrompt   Event = "prompt"   // nothing: ask what is pending
+	EventArchive  Event = "archive"  // nothing: ask how it stands
 	EventOpened   Event = "opened"   // Opened
 	EventFailed   Event = "failed"   // Failure of something that no call asked for
 )
@@ -82,6 +83,9 @@ func (a *App) feed(ctx context.Context, e *engine.Engine) {
 		if e.Changes().TakePrompts() {
 			runtime.EventsEmit(ctx, string(EventPrompt), struct{}{})
 		}
+		if e.Changes().TakeArchive() {
+			runtime.EventsEmit(ctx, string(EventArchive), struct{}{})
+		}
 		if e.Changes().TakeHosts() && hosts == nil {
 			hosts = time.After(hostsEvery - time.Since(told))
 		}
@@ -111,5 +115,5 @@ var Events = []struct {
 	Value  Event
 	TSName string
 }{
-	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
+	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventArchive, "ARCHIVE"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
 }

@@ -5,8 +5,11 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -284,5 +287,72 @@ func TestPrompts_UnknownHostKey(t *testing.T) {
 				t.Errorf("refused: %+v", state)
 			}
 		})
+	}
+}
+
+// Ensure the page opens a tunnel through a host, that of its form or those of the
+// host's configuration, and nothing that is no forward.
+func TestJobs_TunnelThere(t *testing.T) {
+	t.Parallel()
+	a, e, s := there(t, remotetest.Config{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return // closed by the test
+			}
+			fmt.Fprint(c, "through\n")
+			c.Close()
+		}
+	}()
+	for name, r := range map[string]TunnelRequest{
+		"no forward":      {Host: "web1", Forwards: []TunnelForward{{engine.ForwardLocal, "80"}}},
+		"no kind":         {Host: "web1", Forwards: []TunnelForward{{"sideways", "1:a:2"}}},
+		"none configured": {Host: "web1"},
+		"this machine":    {Host: "", Forwards: []TunnelForward{{engine.ForwardDynamic, "1080"}}},
+	} {
+		if _, err := a.Jobs.Tunnel(r); !errors.Is(err, job.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	j, err := a.Jobs.Tunnel(TunnelRequest{Host: "web1", Forwards: []TunnelForward{{engine.ForwardLocal, "127.0.0.1:0:" + l.Addr().String()}}})
+	if err != nil || j.Host != "web1" || !strings.HasPrefix(j.Source, "tunnel:-L ") {
+		t.Fatalf("%+v, %v", j, err)
+	}
+	port := ""
+	for deadline := time.Now().Add(30 * time.Second); port == ""; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not say where it listens: %q", stdout(t, e, j.ID))
+		}
+		if m := regexp.MustCompile(`127\.0\.0\.1:(\d+)`).FindStringSubmatch(stdout(t, e, j.ID)); m != nil {
+			port = m[1]
+		}
+	}
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); err != nil || string(got) != "through\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := a.Jobs.Cancel(string(j.ID), false); err != nil {
+		t.Error(err)
+	}
+	if ended, err := e.Wait(t.Context(), j.ID); err != nil || ended.State != job.Cancelled {
+		t.Errorf("%+v, %v", ended, err)
+	}
+	again, err := a.Jobs.Again(string(j.ID), 80, 24)
+	if err != nil || again.Source != j.Source {
+		t.Errorf("Again: %+v, %v", again, err)
+	}
+	s.AddConfig("Host web1\n  DynamicForward " + l.Addr().String() + "\n") // is taken, which the job says
+	if configured, err := a.Jobs.Tunnel(TunnelRequest{Host: "web1"}); err != nil || configured.Source != "tunnel:-D "+l.Addr().String() {
+		t.Errorf("of the configuration: %+v, %v", configured, err)
 	}
 }

@@ -53,8 +53,27 @@ func TestWire_GoldenFiles(t *testing.T) {
 		"query": Query{Limit: 50, Before: string(j.ID), Filter: job.Filter{
 			Hosts: []string{"web1"}, Targets: []string{"deploy"}, Project: "web", Operator: "ann@laptop", States: []job.State{job.Failed}, Since: at, Until: at, Text: "stag",
 		}},
-		"counts":  engine.Counts{job.Failed: 2, job.Running: 1},
-		"names":   engine.Names{Hosts: []string{"", "web1"}, Targets: []string{"deploy"}, Projects: []string{"web"}, Operators: []string{"ann@laptop"}},
+		"counts": engine.Counts{job.Failed: 2, job.Running: 1},
+		"names":  engine.Names{Hosts: []string{"", "web1"}, Targets: []string{"deploy"}, Projects: []string{"web"}, Operators: []string{"ann@laptop"}},
+		"tunnel": TunnelRequest{Host: "web1", Forwards: []TunnelForward{{Kind: engine.ForwardLocal, Spec: "8080:localhost:80"}}},
+		"archive": engine.ArchiveStatus{
+			State: "waiting", Since: at, Server: "ann@db.example:5432/vmo", Origin: "VMO_DATABASE_URL", Error: "connect to db.example: connection refused", Hint: "It is tried again.",
+			LagKnown: true, LagJobs: 3, LagBytes: 4096, LagSeconds: 60, Entries: 12,
+			Quarantined: []engine.ArchiveFault{{Job: j.ID, Error: "block 7 is another one there", Hint: "Verify it."}}, SetAside: []engine.ArchiveFault{},
+		},
+		"database-check": engine.DatabaseCheck{Installations: 3, Entries: 12, Ledger: 14},
+		"verdicts": []engine.Verdict{
+			{Result: engine.Intact, State: "signed"},
+			{Job: j.ID, Result: engine.Tampered, Findings: []string{"block 7 is not what it was"}, State: "sealed", Blocks: 9, Bytes: 4096},
+		},
+		"search": SearchQuery{Pattern: "err(or)?", IgnoreCase: true, Context: 1, Jobs: job.Filter{Hosts: []string{"web1"}}},
+		"search-page": searchPage{
+			Hits: []searchHit{
+				found(engine.Hit{Job: j.ID, Line: 41, At: at, Stream: job.Stdout, Text: "an \xff error\x00", From: 5, To: 10, Before: []string{"before"}, After: []string{"after"}}),
+				{Job: j.ID, Line: 50, Before: []string{}, After: []string{}, Problem: "block 7 is damaged"},
+			},
+			Jobs: []Job{{j, false}}, Done: true, Failure: &Failure{Code: "invalid", Message: "missing closing )", Hint: "Close it."},
+		},
 		"hints":   Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
 		"opened":  Opened{Dir: "/srv/web"},
 		"failure": failure(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),

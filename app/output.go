@@ -17,6 +17,7 @@ import (
 //	GET /journal/output?q=ID.AFTER&…  chunks, binary, of several jobs at once
 //	GET /journal/lines?job=ID&from=N&count=M  lines, JSON
 //	GET /journal/seek?job=ID&at=MS    the place of a moment, JSON
+//	GET /journal/search?id=ID         what a search has found since, JSON
 //
 // The page asks for more when it has drawn the last, which is all the flow
 // control there is. Answers are at most about a megabyte.
@@ -27,7 +28,7 @@ type Output struct {
 
 func newOutput(s *shell) *Output { return &Output{s, newReaders(s)} }
 
-func (o *Output) close() { o.readers.close() }
+func (o *Output) close() { o.shell.searches.close(); o.readers.close() }
 
 // policy allows what the window needs and nothing else. Scripts come only from
 // the program itself; style elements are how xterm.js draws.
@@ -83,6 +84,8 @@ func (o *Output) answer(path string, r *http.Request) (body, error) {
 		return o.json(o.lines(q))
 	case path == "seek":
 		return o.json(o.seek(q))
+	case path == "search":
+		return o.json(o.search(r.Context(), q))
 	}
 	return body{}, fmt.Errorf("/journal/%s: %w", path, job.ErrNotFound)
 }

@@ -1,6 +1,7 @@
 export namespace app {
 	
 	export enum Event {
+	    ARCHIVE = "archive",
 	    FAILED = "failed",
 	    HOSTS = "hosts",
 	    JOBS = "jobs",
@@ -73,6 +74,13 @@ export namespace app {
 	    cols: number;
 	    rows: number;
 	}
+	export interface SearchQuery {
+	    pattern: string;
+	    literal: boolean;
+	    ignore_case: boolean;
+	    context: number;
+	    jobs: job.Filter;
+	}
 	export interface ShellRequest {
 	    host: string;
 	    dir: string;
@@ -86,6 +94,14 @@ export namespace app {
 	    lines: number;
 	    dir: string;
 	}
+	export interface TunnelForward {
+	    kind: string;
+	    spec: string;
+	}
+	export interface TunnelRequest {
+	    host: string;
+	    forwards: TunnelForward[];
+	}
 
 }
 
@@ -94,6 +110,32 @@ export namespace engine {
 	export interface Answer {
 	    accept: boolean;
 	    values: string[];
+	}
+	export interface ArchiveFault {
+	    job: string;
+	    error: string;
+	    hint: string;
+	}
+	export interface ArchiveStatus {
+	    state: string;
+	    since: string;
+	    server: string;
+	    origin: string;
+	    error: string;
+	    hint: string;
+	    elsewhere: boolean;
+	    lag_known: boolean;
+	    lag_jobs: number;
+	    lag_bytes: number;
+	    lag_seconds: number;
+	    entries: number;
+	    quarantined: ArchiveFault[];
+	    set_aside: ArchiveFault[];
+	}
+	export interface DatabaseCheck {
+	    installations: number;
+	    entries: number;
+	    ledger: number;
 	}
 	export interface Option {
 	    key: string;
@@ -235,6 +277,14 @@ export namespace journal {
 	    targets: string[];
 	    projects: string[];
 	    operators: string[];
+	}
+	export interface Verdict {
+	    job?: string;
+	    result: string;
+	    findings?: string[];
+	    state: string;
+	    blocks: number;
+	    bytes: number;
 	}
 
 }

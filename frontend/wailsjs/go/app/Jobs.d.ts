@@ -10,6 +10,8 @@ export function Cancel(arg1:string,arg2:boolean):Promise<void>;
 
 export function Count(arg1:job.Filter):Promise<Record<string, number>>;
 
+export function EndSearch(arg1:string):Promise<void>;
+
 export function Exec(arg1:app.ExecRequest):Promise<Array<app.Job>>;
 
 export function Get(arg1:string):Promise<app.Job>;
@@ -22,10 +24,16 @@ export function Names():Promise<journal.Names>;
 
 export function Resize(arg1:string,arg2:number,arg3:number):Promise<void>;
 
+export function Search(arg1:app.SearchQuery):Promise<string>;
+
 export function Shell(arg1:app.ShellRequest):Promise<app.Job>;
 
 export function Start(arg1:app.Request):Promise<app.Job>;
 
 export function Tail(arg1:app.TailRequest):Promise<app.Job>;
 
+export function Tunnel(arg1:app.TunnelRequest):Promise<app.Job>;
+
 export function Unrecorded(arg1:string):Promise<void>;
+
+export function Verify(arg1:string):Promise<Array<journal.Verdict>>;

@@ -14,6 +14,10 @@ export function Count(arg1) {
   return window['go']['app']['Jobs']['Count'](arg1);
 }
 
+export function EndSearch(arg1) {
+  return window['go']['app']['Jobs']['EndSearch'](arg1);
+}
+
 export function Exec(arg1) {
   return window['go']['app']['Jobs']['Exec'](arg1);
 }
@@ -38,6 +42,10 @@ export function Resize(arg1, arg2, arg3) {
   return window['go']['app']['Jobs']['Resize'](arg1, arg2, arg3);
 }
 
+export function Search(arg1) {
+  return window['go']['app']['Jobs']['Search'](arg1);
+}
+
 export function Shell(arg1) {
   return window['go']['app']['Jobs']['Shell'](arg1);
 }
@@ -50,6 +58,14 @@ export function Tail(arg1) {
   return window['go']['app']['Jobs']['Tail'](arg1);
 }
 
+export function Tunnel(arg1) {
+  return window['go']['app']['Jobs']['Tunnel'](arg1);
+}
+
 export function Unrecorded(arg1) {
   return window['go']['app']['Jobs']['Unrecorded'](arg1);
+}
+
+export function Verify(arg1) {
+  return window['go']['app']['Jobs']['Verify'](arg1);
 }

@@ -1,0 +1,125 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
+)
+
+// Archive is bound: the team's database, into which records are copied. Without
+// one everything works.
+type Archive struct{ shell *shell }
+
+// Status tells how the archive stands. It never waits for the server.
+func (b *Archive) Status() (engine.ArchiveStatus, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return engine.ArchiveStatus{}, err
+	}
+	return e.Archive(), nil
+}
+
+// Database is the database of the settings, without a password; "" is none, or
+// one that is named elsewhere.
+func (b *Archive) Database() (string, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return "", err
+	}
+	return e.Database()
+}
+
+// Test connects to a database, without a URL to the one that is in use, and says
+// what is there.
+func (b *Archive) Test(url string) (engine.DatabaseCheck, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return engine.DatabaseCheck{}, err
+	}
+	return e.CheckDatabase(b.shell.ctx, url)
+}
+
+// Use makes a database the archive; "" none.
+func (b *Archive) Use(url string) error {
+	e, err := b.shell.open()
+	if err != nil {
+		return err
+	}
+	return e.UseDatabase(url)
+}
+
+// SetPassword stores the password of the login in the keychain, and nowhere else.
+func (b *Archive) SetPassword(password string) error {
+	e, err := b.shell.open()
+	if err != nil {
+		return err
+	}
+	if password == "" {
+		return fmt.Errorf("%w: the password is empty", job.ErrInvalid)
+	}
+	return e.SetDatabasePassword(b.shell.ctx, password)
+}
+
+// Share says which jobs go there: those begun at a time or later; "" is all.
+func (b *Archive) Share(since string) error {
+	e, err := b.shell.open()
+	if err != nil {
+		return err
+	}
+	var from time.Time
+	if since != "" {
+		if from, err = time.Parse(time.RFC3339, since); err != nil {
+			return fmt.Errorf("%w: %q is not a time", job.ErrInvalid, since)
+		}
+	}
+	return e.ChooseHistory(from)
+}
+
+// Init makes roles, schema and tables in the configured database.
+func (b *Archive) Init() error {
+	e, err := b.shell.open()
+	if err != nil {
+		return err
+	}
+	return e.InitDatabase(b.shell.ctx, "")
+}
+
+// Migrate brings the tables to the version of this program.
+func (b *Archive) Migrate() (int, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return 0, err
+	}
+	return e.MigrateDatabase(b.shell.ctx, "")
+}
+
+// Retry tries at once what has stopped or waits.
+func (b *Archive) Retry() error {
+	e, err := b.shell.open()
+	if err != nil {
+		return err
+	}
+	e.RetryArchive()
+	return nil
+}
+
+// Verify hashes the record of a job again and compares it with the ledger. Its
+// verdicts are on the ledger and on the job.
+func (b *Jobs) Verify(id string) ([]engine.Verdict, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return nil, err
+	}
+	j, err := e.Find(b.shell.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := []engine.Verdict{}
+	err = e.Verify(b.shell.ctx, []job.ID{j.ID}, func(v engine.Verdict) error {
+		verdicts = append(verdicts, v)
+		return nil
+	})
+	return verdicts, err
+}
