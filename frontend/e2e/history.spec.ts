@@ -118,6 +118,65 @@ test('the jobs of a host and of a target lead to all of them', async ({ page }) 
   await expect(page.getByTestId('host-page')).toBeVisible();
 });
 
+const found = (page: Page) => page.getByTestId('found-line');
+
+test('a search through all output shows hits in context; one opens its job at the line', async ({ page }) => {
+  const errors = await open(page, '?fake');
+  await page.keyboard.press('Control+Shift+F');
+  await expect(page.locator('#history-text')).toBeFocused();
+  await expect(page.getByText('Search everything that was ever printed')).toBeVisible();
+  await page.keyboard.type('line 4711 checkout');
+  await expect(found(page)).toHaveCount(1);
+  await expect(found(page).locator('mark')).toHaveText('line 4711 checkout');
+  await expect(page.locator('[data-testid=history] [data-line="4710"]')).toContainText('line 4710');
+  await expect(page.getByTestId('search-status')).toContainText('1 line in 1 job');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  const line = pane(page).locator('.line.found');
+  await expect(line).toContainText('line 4711 ');
+  await expect(line).toBeInViewport();
+  await expect(page.locator('#history-text')).toBeFocused(); // one hit after the other
+  await page.locator('#history-text').fill('stock_test.go');
+  await expect(page.getByTestId('search-status')).toContainText('14 lines in 14 jobs');
+  await found(page).nth(2).click();
+  await expect(pane(page).locator('.line.found')).toContainText('stock_test.go');
+  expect(errors).toEqual([]);
+});
+
+test('a search goes on as it is scrolled, keeps to the filters, and says what is wrong with its pattern', async ({ page }) => {
+  await open(page, '?fake');
+  await page.keyboard.press('Control+Shift+F');
+  await page.keyboard.type('checkout accepted');
+  await expect(page.getByTestId('search-status')).toContainText('so far – scroll for more');
+  const lines = history(page).getByRole('list', { name: 'Lines that were found' });
+  await lines.evaluate((node) => (node.scrollTop = node.scrollHeight));
+  await expect(page.getByTestId('search-status')).toContainText(/^400 lines/);
+  await page.locator('#history-text').fill('EXIT|error 2');
+  await expect(page.getByText('Nothing was found')).toBeVisible();
+  await page.getByTestId('search-regex').click();
+  await expect(found(page).first()).toContainText('Error 2');
+  await page.getByTestId('state-succeeded').click();
+  await expect(page.getByText('Nothing was found')).toBeVisible();
+  await page.getByTestId('state-all').click();
+  await expect(found(page).first()).toContainText('Error 2');
+  await page.getByTestId('search-case').click();
+  await expect(page.getByText('Nothing was found')).toBeVisible();
+  await page.locator('#history-text').fill('a(b');
+  await expect(page.getByTestId('search-error')).toContainText('missing closing )');
+});
+
+test('a hit in what ran in a terminal opens as lines, and goes back to the terminal', async ({ page }) => {
+  await open(page, '?fake');
+  await page.keyboard.press('Control+Shift+F');
+  await page.keyboard.type('SELECT count');
+  await found(page).first().click();
+  await expect(pane(page).locator('.line.found')).toContainText('SELECT count(*)');
+  await pane(page).getByTestId('live-button').click();
+  await expect(pane(page).getByTestId('terminal')).toBeVisible();
+  await found(page).first().click();
+  await expect(pane(page).locator('.line.found')).toBeVisible();
+});
+
 test('the narrowest window shows the history without cutting it', async ({ page }) => {
   await page.setViewportSize({ width: 720, height: 480 });
   await look(page);
@@ -137,6 +196,13 @@ for (const scheme of ['light', 'dark'] as const) {
     await axe(page);
     await page.locator('#history-text').fill('nothing like it');
     await expect(page.getByText('No job matches')).toBeVisible();
+    await axe(page);
+    await page.getByTestId('clear-filters').click();
+    await page.getByTestId('mode-output').click();
+    await page.locator('#history-text').fill('test');
+    await expect(found(page).first()).toBeVisible();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
     await axe(page);
   });
 }

@@ -239,3 +239,31 @@ test('before the first connection the way is asked of ssh, not guessed', async (
   await expect(page.getByTestId('way-stop')).toHaveText([/bastion/, /web2/]);
   await expect(host(page)).toHaveAttribute('data-status', 'unknown');
 });
+
+test('tunnels: those of the configuration and one of one’s own open, are listed, and stop', async ({ page }) => {
+  await open(page);
+  await choose(page, 'db1');
+  const card = page.getByRole('region', { name: 'Tunnels through db1' });
+  await page.getByTestId('ask-forwards').click();
+  await expect(page.getByTestId('forward')).toHaveText([/5432 here → localhost:5432 from db1/, /SOCKS on \*:1080 here → out from db1\s*open to others/]);
+  await page.getByTestId('forward-open').first().click();
+  await expect(pane(page)).toContainText('tunnel -L 5432:localhost:5432');
+  await expect(pane(page).getByTestId('log-line').first()).toContainText('listening on 127.0.0.1:5432');
+  await expect(page.getByTestId('tunnel-open')).toHaveCount(1);
+  await page.getByLabel('Port, address:port or socket that listens').fill('8080');
+  await page.getByLabel('host:port or socket that it leads to').fill('80');
+  await expect(card).toContainText('-L 8080:localhost:80');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('tunnel-open')).toHaveCount(2);
+  await page.getByTestId('tunnel-all').click();
+  await expect(pane(page)).toContainText('tunnel -L 5432:localhost:5432 -D *:1080');
+  await page.getByTestId('tunnel-stop').first().click();
+  await expect(page.getByTestId('tunnel-open')).toHaveCount(2);
+  await choose(page, 'web1');
+  await expect(page.getByTestId('tunnel-open')).toHaveCount(0);
+  await page.getByTestId('ask-forwards').click();
+  await expect(page.getByText('Its configuration forwards nothing.')).toBeVisible();
+  await page.getByLabel('What is opened').selectOption('a SOCKS proxy here');
+  await page.getByLabel('Port, address:port or socket that listens').fill('*:1080');
+  await expect(page.getByRole('region', { name: 'Tunnels through web1' })).toContainText('-D *:1080 – others than this machine can reach it');
+});

@@ -1,10 +1,13 @@
 /* The backend in memory: the window in any browser (`npm run dev`, then open /?fake), and the tests. Its
    jobs really stream, echo, fail and stop. It never reaches a production build. */
 
+import { plain } from './ansi';
+import { FakeArchive } from './fake.archive';
 import { FakeHosts } from './fake.hosts';
+import { forwardSpec } from './format.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
-import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList } from './types';
+import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type SearchHit, type SearchQuery, type Start, type TargetList } from './types';
 
 interface FakeJob {
   job: Job;
@@ -35,10 +38,12 @@ export class FakeBackend implements Backend {
   #clipboard = '';
   readonly opened: string[] = [];
   readonly there: FakeHosts;
+  readonly database: FakeArchive;
   readonly inputs: { id: string; text: string }[] = [];
 
   constructor(options: FakeOptions = {}) {
     this.#readOnly = options.readOnly ?? false;
+    this.database = new FakeArchive(() => this.emit('archive', {}));
     this.there = new FakeHosts({ empty: options.empty ?? false, changed: () => this.emit('hosts', {}), asked: () => this.emit('prompt', {}) });
     this.#list = options.empty
       ? { projects: [], problems: [], registry: '/home/ada/.config/mkcli/registry', registry_exists: false }
@@ -74,6 +79,13 @@ export class FakeBackend implements Backend {
     exec: async ({ hosts, line, dir, mode, link, ...size }) =>
       hosts.map((host) => this.#begin(line, { host, dir: dir || '~', argv: ['sh', '-c', line], target: '', link, tty: mode === 'terminal', size })),
     tail: async ({ host, source, since, lines }) => this.#begin('follow', { host, dir: '~', argv: ['tail', '-F', '-n', String(lines), ...(since ? ['--since', since] : []), source], target: '', source }),
+    tunnel: async ({ host, forwards }) => {
+      const own = forwards.length > 0 ? forwards : (await this.there.detail(host)).forwards.map((forward) => ({ kind: forward.kind, spec: forwardSpec(forward) }));
+      const bad = own.find(({ kind, spec }) => kind !== 'dynamic' && !/:\S+:\d+$/.test(spec));
+      if (bad || own.length === 0) throw new AppError('invalid', bad ? `the ${bad.kind} forward "${bad.spec}" cannot be read: it is [bind:]port:host:hostport` : `open a tunnel: the configuration of ${host} has no forwards`, 'Name one, such as -L 8080:localhost:80.');
+      const argv = own.flatMap(({ kind, spec }) => [{ local: '-L', remote: '-R', dynamic: '-D' }[kind], spec]);
+      return this.#begin('tunnel', { host, dir: '', argv: ['tunnel', ...argv], target: '', source: `tunnel:${argv.join(' ')}` });
+    },
     cancel: async (id, force) => {
       const fake = this.#find(id);
       if (isFinal(fake.job.state)) throw new AppError('finished', `${fake.job.target} has ended already`);
@@ -97,6 +109,7 @@ export class FakeBackend implements Backend {
       if (fake.record instanceof StoredRecord) fake.record.note({ kind: 'resize', size }, Date.now());
       fake.job.size = size;
     },
+    verify: async (id) => this.database.verify(this.#find(id).job.target),
     unrecorded: async (id) => {
       const fake = this.#find(id);
       if (fake.record instanceof StoredRecord) fake.record.note({ kind: 'gap', bytes: 48_128, text: 'the disk was full' }, Date.now());
@@ -106,6 +119,54 @@ export class FakeBackend implements Backend {
       this.#later(fake, 1500, () => this.#end(fake, 'succeeded', 'exit', { code: 0 }));
     },
   };
+
+  /* search */
+
+  #search: { id: string; hits: SearchHit[]; told: Set<string> } | null = null;
+
+  search: Backend['search'] = {
+    begin: async (query) => {
+      const id = `search-${++this.#serial}`;
+      const source = query.literal ? query.pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : query.pattern;
+      let wanted: RegExp;
+      try {
+        wanted = new RegExp(source, query.ignore_case ? 'i' : '');
+      } catch {
+        throw new AppError('invalid', `${query.pattern} is no regular expression: missing closing )`, 'Write it in the syntax of RE2, or search for it as it is.');
+      }
+      this.#search = { id, hits: this.#matches(query, wanted), told: new Set() };
+      return id;
+    },
+    more: async (id) => {
+      const search = this.#search;
+      if (search?.id !== id) throw new AppError('not-found', 'the search has ended');
+      await new Promise((done) => setTimeout(done, 30));
+      const hits = search.hits.splice(0, 100);
+      const jobs = [...new Set(hits.map((hit) => hit.job))].filter((job) => !search.told.has(job));
+      jobs.forEach((job) => search.told.add(job));
+      return { hits, jobs: jobs.map((job) => this.#view(this.#find(job))), done: search.hits.length === 0, failure: null };
+    },
+    end: async (id) => {
+      if (this.#search?.id === id) this.#search = null;
+    },
+  };
+
+  #matches(query: SearchQuery, wanted: RegExp): SearchHit[] {
+    const hits: SearchHit[] = [];
+    for (const { id: job } of this.#chosen(query.jobs).sort((a, b) => (a.id < b.id ? 1 : -1))) {
+      const { record } = this.#find(job);
+      const total = Math.min(record.total, 5000);
+      const text = (n: number): string => plain((record.line(n)?.parts ?? []).map((part) => part.t).join(''));
+      for (let n = 0; n < total; n++) {
+        const line = text(n);
+        const match = wanted.exec(line);
+        if (!match) continue;
+        const near = (from: number, to: number): string[] => Array.from({ length: Math.max(0, Math.min(to, total) - Math.max(from, 0)) }, (_, i) => text(Math.max(from, 0) + i));
+        hits.push({ job, line: n, at: record.line(n)?.at ?? 0, stream: 1, lead: line.slice(0, match.index), match: match[0], rest: line.slice(match.index + match[0].length), before: near(n - query.context, n), after: near(n + 1, n + 1 + query.context), problem: '' });
+      }
+    }
+    return hits;
+  }
 
   #chosen(filter: Filter): Job[] {
     const among = <T>(values: T[] | undefined, value: T): boolean => !values?.length || values.includes(value);
@@ -341,6 +402,10 @@ export class FakeBackend implements Backend {
       return structuredClone({ ...this.#read('/home/ada/src/shop'), dir });
     };
     return { list, detail, connect, disconnect, engine, setEngine, sources, targets };
+  }
+
+  get archive(): Backend['archive'] {
+    return this.database.backend;
   }
 
   get prompts(): Backend['prompts'] {

@@ -1,6 +1,7 @@
 /* The boundary: the only file that touches the generated bindings, Wails' runtime and /journal. Everything
    that comes in is given its proper type here, and everything thrown becomes an AppError. */
 
+import * as Archive from '../../wailsjs/go/app/Archive';
 import * as Hosts from '../../wailsjs/go/app/Hosts';
 import * as Jobs from '../../wailsjs/go/app/Jobs';
 import * as Projects from '../../wailsjs/go/app/Projects';
@@ -9,7 +10,7 @@ import * as Settings from '../../wailsjs/go/app/Settings';
 import type { app, engine, job, journal } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type Backend, type Counts, type Events, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type Events, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TunnelRequest, type Verdict } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -20,6 +21,10 @@ export type Wire = [
   Checked<Missing<Query, app.Query> | Missing<app.Query, Query>>,
   Checked<Missing<Filter, job.Filter> | Missing<job.Filter, Filter>>,
   Checked<Missing<Names, journal.Names>>,
+  Checked<Exclude<Missing<ArchiveInfo, engine.ArchiveStatus>, 'database'>>,
+  Checked<Missing<DatabaseCheck, engine.DatabaseCheck>>,
+  Checked<Missing<Verdict, journal.Verdict>>,
+  Checked<Missing<SearchQuery, app.SearchQuery> | Missing<app.SearchQuery, SearchQuery>>,
   Checked<Missing<Start, app.Request> | Missing<app.Request, Start>>,
   Checked<Missing<Project, engine.Project>>,
   Checked<Missing<ProjectList, engine.Projects>>,
@@ -33,6 +38,7 @@ export type Wire = [
   Checked<Missing<Answer, engine.Answer> | Missing<engine.Answer, Answer>>,
   Checked<Missing<ShellRequest, app.ShellRequest> | Missing<app.ShellRequest, ShellRequest>>,
   Checked<Missing<ExecRequest, app.ExecRequest> | Missing<app.ExecRequest, ExecRequest>>,
+  Checked<Missing<TunnelRequest, app.TunnelRequest> | Missing<app.TunnelRequest, TunnelRequest>>,
   Checked<Missing<TailRequest, app.TailRequest> | Missing<app.TailRequest, TailRequest>>,
 ];
 
@@ -105,6 +111,7 @@ const detailOf = (detail: HostDetail): HostDetail => ({
   options: (detail.options ?? []).map((option) => ({ ...option, values: option.values ?? [] })),
   differs: detail.differs ?? [],
   jumps: detail.jumps ?? [],
+  forwards: detail.forwards ?? [],
 });
 const promptOf = (prompt: Prompt): Prompt => ({
   ...prompt,
@@ -127,10 +134,33 @@ export const wails: Backend = {
     shell: async (request) => jobOf(await call<Job>(Jobs.Shell(request))),
     exec: async (request) => ((await call<Job[] | null>(Jobs.Exec(request))) ?? []).map(jobOf),
     tail: async (request) => jobOf(await call<Job>(Jobs.Tail(request))),
+    tunnel: async (request) => jobOf(await call<Job>(Jobs.Tunnel(request))),
     cancel: (id, force) => call(Jobs.Cancel(id, force)),
     input: (id, data) => call(Jobs.Input(id, base64(data))),
     resize: (id, size) => call(Jobs.Resize(id, size.cols, size.rows)),
     unrecorded: (id) => call(Jobs.Unrecorded(id)),
+    verify: async (id) => (await call<Verdict[] | null>(Jobs.Verify(id))) ?? [],
+  },
+  archive: {
+    status: async () => {
+      const [info, database] = await Promise.all([call<Omit<ArchiveInfo, 'database'>>(Archive.Status()), call<string>(Archive.Database())]);
+      return { ...info, database, quarantined: info.quarantined ?? [], set_aside: info.set_aside ?? [] };
+    },
+    test: (url) => call(Archive.Test(url)),
+    use: (url) => call(Archive.Use(url)),
+    setPassword: (password) => call(Archive.SetPassword(password)),
+    share: (since) => call(Archive.Share(since)),
+    init: () => call(Archive.Init()),
+    migrate: () => call(Archive.Migrate()),
+    retry: () => call(Archive.Retry()),
+  },
+  search: {
+    begin: (query) => call(Jobs.Search({ ...query, jobs: filterOf(query.jobs) })),
+    more: async (id) => {
+      const page = await json<SearchPage>('search', { id });
+      return { ...page, jobs: page.jobs.map(jobOf) };
+    },
+    end: (id) => call(Jobs.EndSearch(id)),
   },
   projects: {
     list: async () => projectsOf(await call(Projects.List())),

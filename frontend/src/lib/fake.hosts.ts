@@ -103,7 +103,7 @@ export class FakeHosts {
     const found = this.find(name);
     const option = (key: string, values: string[], line: number) => ({ key, values, file: line > 0 ? SSH : '', line });
     return structuredClone({
-      ...found, by: 'ssh', why: '', resolved: `${found.user || 'ada'}@${found.address}:${found.port || 22}`, jumps: found.state.status === 'connected' || name === 'web2' ? ['bastion'] : [], differs: ['Compression: this program never compresses'],
+      ...found, by: 'ssh', why: '', resolved: `${found.user || 'ada'}@${found.address}:${found.port || 22}`, forwards: name === 'db1' ? [{ kind: 'local', listen: '5432', to: 'localhost:5432' }, { kind: 'dynamic', listen: '*:1080', to: '' }] : [], jumps: found.state.status === 'connected' || name === 'web2' ? ['bastion'] : [], differs: ['Compression: this program never compresses'],
       options: [
         option('hostname', [found.address], found.origins[1]?.line ?? 0), option('user', [found.user || 'ada'], 5), option('port', [String(found.port || 22)], 0), option('proxyjump', ['bastion'], 16),
         option('identityfile', ['/home/ada/.ssh/id_ed25519', '/home/ada/.ssh/id_rsa'], 7), option('serveraliveinterval', ['15'], 0), option('compression', ['yes'], 2), option('userknownhostsfile', ['/home/ada/.ssh/known_hosts'], 0),

@@ -54,6 +54,7 @@ const SCRIPTS: Record<string, Script> = {
   shell: { steps: [{ wait: 20, text: '\x1b[1mshop-db\x1b[0m: type, Ctrl+D ends\n$ ' }], echo: true },
   console: { steps: [{ wait: 30, text: 'psql (15.9)\nType "help" for help.\n\nshop=# ' }], echo: true },
   flood: { steps: [], flood: 50_000 },
+  tunnel: { steps: say(['listening on 127.0.0.1:5432', 'connection 1 from 127.0.0.1:40122 to localhost:5432', 'connection 1 closed: 1.2 kB there, 48 kB back'], 200) },
   follow: { steps: say(Array.from({ length: 400 }, (_, i) => `10.0.0.${i % 9} - - "GET /orders/${i * 7} HTTP/1.1" ${i % 11 ? 200 : 502} ${(i * 731) % 9000}`), 300) },
   uptime: { steps: say([' 12:41:07 up 41 days,  2:17,  3 users,  load average: 0.18, 0.24, 0.21']), exit: 0 },
   false: { steps: [], exit: 1 },

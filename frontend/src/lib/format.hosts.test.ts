@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { age, hopName, hostColour, known, latency, retry, sameFingerprint, standing, statusWord, wayTo, written } from './format.hosts';
-import type { Host, HostDetail, HostState } from './types';
+import { age, forwardFlag, forwardWay, hopName, hostColour, isOpenToOthers, known, latency, retry, sameFingerprint, standing, statusWord, wayTo, written } from './format.hosts';
+import type { Forward, Host, HostDetail, HostState } from './types';
 
 const at = Date.UTC(2026, 10, 23, 12);
 const state = (over: Partial<HostState> = {}): HostState => ({
@@ -103,4 +103,26 @@ describe('comparing fingerprints', () => {
     ['SHA256:', false],
   ])('%j is %j', (pasted, want) => expect(sameFingerprint(shown, pasted)).toBe(want));
   it('nothing is the same as a missing fingerprint', () => expect(sameFingerprint('', 'SHA256: x')).toBe(false));
+});
+
+describe('forwards', () => {
+  const forward = (kind: Forward['kind'], listen: string, to = ''): Forward => ({ kind, listen, to });
+  it('are written as ssh takes them, and in words', () => {
+    expect(forwardFlag(forward('local', '5432', 'localhost:5432'))).toBe('-L 5432:localhost:5432');
+    expect(forwardFlag(forward('dynamic', '1080'))).toBe('-D 1080');
+    expect(forwardWay(forward('local', '5432', 'localhost:5432'), 'db1')).toBe('5432 here → localhost:5432 from db1');
+    expect(forwardWay(forward('remote', '8080', 'localhost:3000'), 'web1')).toBe('8080 on web1 → localhost:3000 from here');
+    expect(forwardWay(forward('dynamic', '1080'), 'web1')).toBe('SOCKS on 1080 here → out from web1');
+  });
+  it.each([
+    ['8080', false],
+    ['localhost:8080', false],
+    ['127.0.0.1:8080', false],
+    ['[::1]:8080', false],
+    ['/run/x.sock', false],
+    ['*:8080', true],
+    ['0.0.0.0:8080', true],
+    ['[::]:8080', true],
+    ['10.0.0.5:8080', true],
+  ])('%s is open to others: %s', (listen, want) => expect(isOpenToOthers(forward('local', listen, 'a:1'))).toBe(want));
 });

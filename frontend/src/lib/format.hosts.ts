@@ -1,7 +1,7 @@
 /* Pure functions from hosts and their questions to words. */
 
 import { visible } from './format';
-import type { Host, HostDetail, HostState, HostStatus, Hop } from './types';
+import type { Forward, ForwardKind, Host, HostDetail, HostState, HostStatus, Hop } from './types';
 
 const WORDS: Record<HostStatus, string> = {
   unknown: 'not connected',
@@ -94,6 +94,22 @@ export function wayTo(host: Host, detail: HostDetail | null, listed: (name: stri
     return { ...base, status: 'unknown', word: status === 'unknown' ? statusWord('unknown') : 'not known' };
   });
 }
+
+const FLAGS: Record<ForwardKind, string> = { local: '-L', remote: '-R', dynamic: '-D' };
+
+/** A forward as it stands behind ssh's option for it. */
+export const forwardSpec = ({ listen, to }: Pick<Forward, 'listen' | 'to'>): string => (to === '' ? listen : `${listen}:${to}`);
+
+export const forwardFlag = (forward: Forward): string => `${FLAGS[forward.kind] ?? '?'} ${forwardSpec(forward)}`;
+
+/** Where a forward leads, in words. */
+export function forwardWay({ kind, listen, to }: Forward, host: string): string {
+  if (to === '') return kind === 'remote' ? `SOCKS on ${listen} of ${host} → out from here` : `SOCKS on ${listen} here → out from ${host}`;
+  return kind === 'remote' ? `${listen} on ${host} → ${to} from here` : `${listen} here → ${to} from ${host}`;
+}
+
+/** Whether others than this machine can reach what listens here. */
+export const isOpenToOthers = ({ kind, listen }: Forward): boolean => kind !== 'remote' && !listen.includes('/') && /^(.+):\d*$/.test(listen) && !/^(localhost|127\.[\d.]+|\[::1\]):/.test(listen);
 
 /** The colour of a host: always the same for one name, wherever it stands. */
 export function hostColour(name: string): string {

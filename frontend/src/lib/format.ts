@@ -99,8 +99,14 @@ export const makeCommand = (target: string, vars: Record<string, string>): strin
   ...Object.entries(vars).map(([name, value]) => `${name}=${value.replaceAll('$', '$$$$')}`),
 ];
 
+const TUNNEL = 'tunnel:';
+
+/** A job that carries ports through a host. */
+export const isTunnel = (job: Job): boolean => job.source?.startsWith(TUNNEL) ?? false;
+
 /** What an operator knows a job by: its target, the log it follows, the line that was typed, else its command. */
 export function title(job: Job): string {
+  if (isTunnel(job)) return visible(`tunnel ${(job.source ?? '').slice(TUNNEL.length)}`);
   if (job.target || job.source) return visible(job.target || (job.source ?? ''));
   const [sh, c, line] = job.argv;
   if (sh === 'sh' && c === '-c' && line !== undefined && job.argv.length === 3) return visible(line.trim() || 'sh');

@@ -92,6 +92,20 @@ export interface HostOption {
   line: number;
 }
 
+export type ForwardKind = 'local' | 'remote' | 'dynamic';
+
+/** A port or socket that leads to another one through a host. */
+export interface Forward {
+  kind: ForwardKind;
+  listen: string; // "PORT", "ADDRESS:PORT" or the path of a socket
+  to: string; // "HOST:PORT" or the path of a socket; "" is said by SOCKS
+}
+
+export interface TunnelRequest {
+  host: string;
+  forwards: { kind: ForwardKind; spec: string }[]; // spec as behind -L, -R or -D; none: those of the configuration
+}
+
 export interface HostDetail extends Host {
   by: string; // who evaluated the configuration: "ssh" or "built-in"
   why: string; // why it was not ssh
@@ -99,6 +113,7 @@ export interface HostDetail extends Host {
   differs: string[];
   resolved: string; // user@host:port
   jumps: string[]; // the hops before it, as configured
+  forwards: Forward[]; // that its configuration asks for
 }
 
 /** A log that a host really has. */

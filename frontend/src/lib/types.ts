@@ -1,8 +1,10 @@
 /* What crosses between Go and the window, in the words of the wire. backend.ts is the only place where
    generated types become these; the narrow unions here are what the rest of the window may rely on. */
 
-import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest } from './types.hosts';
+import type { ArchiveInfo, DatabaseCheck, Verdict } from './types.archive';
+import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest, TunnelRequest } from './types.hosts';
 
+export type * from './types.archive';
 export type * from './types.hosts';
 
 export type JobState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'lost';
@@ -67,6 +69,37 @@ export interface Query {
   limit: number;
   before: string; // id of the oldest job already seen; "" for the start
   filter: Filter;
+}
+
+/** What to look for in the output of the jobs that a filter means. */
+export interface SearchQuery {
+  pattern: string; // RE2, unless literal
+  literal: boolean;
+  ignore_case: boolean;
+  context: number; // lines before and behind
+  jobs: Filter;
+}
+
+/** A line that matches, without its escape sequences; of a very long one what stands around the match. One with a
+    problem tells what could not be searched instead. */
+export interface SearchHit {
+  job: string;
+  line: number; // from 0, as in LinePage
+  at: number; // unix ms
+  stream: number;
+  lead: string; // of the line, before the match
+  match: string;
+  rest: string;
+  before: string[];
+  after: string[];
+  problem: string;
+}
+
+export interface SearchPage {
+  hits: SearchHit[];
+  jobs: Job[]; // those whose hits are in no page before
+  done: boolean;
+  failure: { code: string; message: string; hint: string } | null;
 }
 
 export type Counts = Partial<Record<JobState, number>>;
@@ -167,6 +200,7 @@ export interface Events {
   projects: Record<string, never>;
   hosts: Record<string, never>;
   prompt: Record<string, never>;
+  archive: Record<string, never>;
   opened: { dir: string };
   failed: { code: string; message: string; hint: string }; // of something that no call asked for
 }
@@ -271,10 +305,30 @@ export interface Backend {
     shell(request: ShellRequest): Promise<Job>;
     exec(request: ExecRequest): Promise<Job[]>;
     tail(request: TailRequest): Promise<Job>;
+    tunnel(request: TunnelRequest): Promise<Job>;
     cancel(id: string, force: boolean): Promise<void>;
     input(id: string, data: Uint8Array): Promise<void>;
     resize(id: string, size: Size): Promise<void>;
     unrecorded(id: string): Promise<void>;
+    verify(id: string): Promise<Verdict[]>;
+  };
+  archive: {
+    status(): Promise<ArchiveInfo>;
+    /** Connects; without a URL to the one in use. */
+    test(url: string): Promise<DatabaseCheck>;
+    use(url: string): Promise<void>;
+    setPassword(password: string): Promise<void>;
+    share(since: string): Promise<void>; // "" is all
+    init(): Promise<void>;
+    migrate(): Promise<number>;
+    retry(): Promise<void>;
+  };
+  search: {
+    /** Begins a search and ends the one before. It goes on as far as its hits are asked for. */
+    begin(query: SearchQuery): Promise<string>;
+    /** The next hits, as soon as there is one; perhaps none, and not done. */
+    more(id: string): Promise<SearchPage>;
+    end(id: string): Promise<void>;
   };
   projects: {
     list(): Promise<ProjectList>;

@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ExecRequest, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList } from './types';
+import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type ExecRequest, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TunnelRequest, type Verdict } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -22,6 +22,15 @@ const job: Fields<Job> = {
 };
 const filter: Fields<Filter> = { hosts: false, targets: false, states: false, operator: false, project: false, since: false, until: false, text: false };
 const query: Fields<Query> = { limit: true, before: true, filter: true };
+const search: Fields<SearchQuery> = { pattern: true, literal: true, ignore_case: true, context: true, jobs: true };
+const found: Fields<SearchPage> = { hits: true, jobs: true, done: true, failure: true };
+const hit: Fields<SearchHit> = { job: true, line: true, at: true, stream: true, lead: true, match: true, rest: true, before: true, after: true, problem: true };
+const archive: Fields<ArchiveInfo> = {
+  state: true, since: true, server: true, origin: true, error: true, hint: true, elsewhere: true, lag_known: true, lag_jobs: true, lag_bytes: true, lag_seconds: true, entries: true,
+  quarantined: true, set_aside: true, database: false,
+};
+const check: Fields<DatabaseCheck> = { installations: true, entries: true, ledger: true };
+const verdict: Fields<Verdict> = { job: false, result: true, findings: false, state: true, blocks: true, bytes: true };
 const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };
 const project: Fields<Project> = { alias: true, dir: true, source: true, file: true, line: true, missing: true, error: true };
@@ -36,7 +45,8 @@ const state: Fields<HostState> = {
   connections: true, sessions: true, max_sessions: true, server: true, host_key: true, kex: true, cipher: true, mac: true,
 };
 const hosts: Fields<HostList> = { hosts: true, problems: true, ssh_config: true, looked: true };
-const detail: Fields<HostDetail> = { ...host, jumps: true, by: true, why: true, options: true, differs: true, resolved: true };
+const tunnel: Fields<TunnelRequest> = { host: true, forwards: true };
+const detail: Fields<HostDetail> = { ...host, forwards: true, jumps: true, by: true, why: true, options: true, differs: true, resolved: true };
 const sources: Fields<Sources> = { found: true, problems: true };
 const prompt: Fields<Prompt> = { id: true, kind: true, hop: true, host_key: false, secret: false, challenge: false };
 const answer: Fields<Answer> = { accept: true, values: true };
@@ -72,6 +82,18 @@ describe('what crosses from Go', () => {
     expect(Object.keys(golden('query').filter as object).sort()).toEqual(Object.keys(filter).sort());
     expect(golden('counts')).toEqual({ failed: 2, running: 1 });
     has(golden('names'), names);
+    expect(Object.keys(golden('search')).sort()).toEqual(Object.keys(search).sort());
+    has(golden('search-page'), found);
+    for (const each of golden('search-page').hits as unknown[]) has(each, hit);
+    expect(first(golden('search-page').hits)).toMatchObject({ line: 41, stream: 1, lead: 'an \ufffd ', match: 'error', rest: '\u0000', before: ['before'], after: ['after'] });
+  });
+
+  test('how the database stands, and what a verification says', () => {
+    has(golden('archive'), archive);
+    expect(golden('archive')).toMatchObject({ state: 'waiting', lag_jobs: 3, quarantined: [{ hint: 'Verify it.' }], set_aside: [] });
+    expect(Object.keys(golden('database-check')).sort()).toEqual(Object.keys(check).sort());
+    for (const each of golden('verdicts') as unknown as unknown[]) has(each, verdict);
+    expect(golden('verdicts')).toMatchObject([{ result: 'intact' }, { result: 'tampered', findings: ['block 7 is not what it was'] }]);
   });
 
   test('projects and targets', () => {
@@ -101,7 +123,7 @@ describe('what crosses from Go', () => {
     expect(prompts[0]).toMatchObject({ kind: 'host-key', hop: { name: 'bastion', number: 1, of: 2 }, host_key: { type: 'ssh-ed25519', fingerprint: 'SHA256:x', others: ['web2 (known_hosts:3)'] } });
     expect(prompts[1]?.secret).toMatchObject({ kind: 'password', of: 'ann@web1', try: 1 });
     expect(prompts[2]?.challenge).toMatchObject({ name: '2FA', fields: [{ prompt: 'Code: ', echo: true }], try: 2 });
-    for (const [name, fields] of [['answer', answer], ['shell', shell], ['exec', exec], ['tail', tail]] as const) expect(Object.keys(golden(name)).sort(), name).toEqual(Object.keys(fields).sort());
+    for (const [name, fields] of [['answer', answer], ['shell', shell], ['exec', exec], ['tail', tail], ['tunnel', tunnel]] as const) expect(Object.keys(golden(name)).sort(), name).toEqual(Object.keys(fields).sort());
   });
 
   test('lines, with parts, cuts and events', () => {

@@ -1,7 +1,10 @@
 /* Everything that the window knows, wired once. Views get it from the context. */
 
 import { getContext, setContext } from 'svelte';
-import type { Backend, Filter, Info, Job, Link, Size, Target } from '../types';
+import { forwardSpec } from '../format.hosts';
+import type { Backend, Filter, Forward, Info, Job, Link, Size, Target } from '../types';
+import { Archive } from './archive.svelte';
+import { Finding } from './finding.svelte';
 import { History } from './history.svelte';
 import { Hosts } from './hosts.svelte';
 import { Jobs } from './jobs.svelte';
@@ -21,6 +24,8 @@ export interface Question {
   answer: (yes: boolean) => void;
 }
 
+export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database';
+
 export class App {
   readonly backend: Backend;
   readonly problems = new Problems();
@@ -30,13 +35,16 @@ export class App {
   readonly projects: Projects;
   readonly hosts: Hosts;
   readonly prompts: Prompts;
+  readonly archive: Archive;
   readonly pump: Pump;
   readonly history: History;
   readonly recent = new Persisted('history.open', true); // the list of recent jobs is shown
+  readonly finding: Finding;
   #past = $state(false);
+  #output = $state(false);
   #info = $state.raw<Info | null>(null);
   #question = $state.raw<Question | null>(null);
-  #dialog = $state<'palette' | 'help' | 'problems' | 'jobs' | null>(null);
+  #dialog = $state<Dialog | null>(null);
   #edit = $state(0);
   #grid: Size = { cols: 0, rows: 0 };
 
@@ -46,6 +54,8 @@ export class App {
     this.projects = new Projects(backend, this.problems);
     this.hosts = new Hosts(backend, this.problems);
     this.prompts = new Prompts(backend, this.problems);
+    this.archive = new Archive(backend, this.problems);
+    this.finding = new Finding(backend);
     this.history = new History(backend, this.jobs, this.problems);
     this.pump = new Pump(
       (query) => backend.output(query),
@@ -60,6 +70,7 @@ export class App {
       this.projects.open(),
       this.hosts.open(),
       this.prompts.open(),
+      this.archive.open(),
       this.backend.on('opened', () => {
         this.#past = false;
         this.hosts.select(null);
@@ -79,10 +90,10 @@ export class App {
   get question(): Question | null {
     return this.#question;
   }
-  get dialog(): 'palette' | 'help' | 'problems' | 'jobs' | null {
+  get dialog(): Dialog | null {
     return this.#dialog;
   }
-  set dialog(which: 'palette' | 'help' | 'problems' | 'jobs' | null) {
+  set dialog(which: Dialog | null) {
     this.#dialog = which;
   }
   /** Counts the wishes to edit the parameters of the selected target. */
@@ -136,14 +147,29 @@ export class App {
     this.#past = shown;
   }
 
+  /** Whether the history shows what the jobs have printed. */
+  get output(): boolean {
+    return this.#output;
+  }
+  set output(shown: boolean) {
+    this.#output = shown;
+  }
+
+  /** Searches the output of all jobs. */
+  search(): void {
+    this.#output = true;
+    this.#past = true;
+  }
+
   /** Shows the history of the jobs that a filter means. */
   look(filter: Filter): void {
     this.history.set(filter);
+    this.#output = false;
     this.#past = true;
   }
 
   /** Opens the record of a job, which may be older than those that the window has loaded. */
-  show(job: Job, options: { view?: Pane['view'] } = {}): void {
+  show(job: Job, options: { view?: Pane['view']; line?: number; focus?: boolean } = {}): void {
     this.panes.show(this.jobs.merge(job), options);
   }
 
@@ -163,6 +189,14 @@ export class App {
   async tail(host: string, source: string, since: string, lines: number, dir = ''): Promise<void> {
     const job = await this.jobs.begin(`follow ${source}`, () => this.backend.jobs.tail({ host, source, since, lines, dir }));
     if (job) this.panes.show(job, { fresh: true });
+  }
+
+  /** Carries ports through a host; without forwards those of its configuration. */
+  async tunnel(host: string, forwards: Forward[] = []): Promise<boolean> {
+    const request = { host, forwards: forwards.map((forward) => ({ kind: forward.kind, spec: forwardSpec(forward) })) };
+    const job = await this.jobs.begin(`open a tunnel through ${host}`, () => this.backend.jobs.tunnel(request));
+    if (job) this.panes.show(job, { fresh: true });
+    return job !== undefined;
   }
 
   /** Runs a target of a folder on a host. */

@@ -39,6 +39,8 @@ export class Log {
   #rows = $state(0);
   #following = $state(true);
   #mark = $state<number | null>(null);
+  #found = $state<number | null>(null); // the line that the operator came for
+  #aim: number | null = null; // it, until it stands in the middle of the view
   #loaded = $state(false);
   #failed = $state.raw<AppError | null>(null);
   #pinned = $state.raw<Row[]>([]);
@@ -75,6 +77,10 @@ export class Log {
   /** Where the operator stopped following: a thin line is drawn there. */
   get mark(): number | null {
     return this.#mark;
+  }
+  /** The line that the operator was led to. */
+  get found(): number | null {
+    return this.#found;
   }
   /** Lines that came while following was paused. */
   get unseen(): number {
@@ -116,6 +122,7 @@ export class Log {
     if (rows === this.#rows) return;
     this.#rows = rows;
     this.#top = this.#following ? this.#lastTop : clamp(this.#top, 0, this.#lastTop);
+    this.#centre();
     this.#need(false);
   }
 
@@ -137,6 +144,7 @@ export class Log {
   /** The operator scrolled. Up pauses; down to the very end follows again. */
   scrollTo(top: number): void {
     const up = top < this.#top - 0.01;
+    this.#aim = null;
     this.#top = clamp(top, 0, this.#lastTop);
     if (up && this.#top < this.#lastTop - 0.5) this.pause();
     else if (!up && !this.#following && this.#pinned.length === 0 && this.#top >= this.#lastTop - 0.5) this.follow();
@@ -149,8 +157,24 @@ export class Log {
     this.#mark = this.#total;
   }
 
+  /** Shows a line in the middle, and where it stands. */
+  reveal(line: number): void {
+    this.#following = false;
+    this.#pinned = [];
+    this.#found = line;
+    this.#aim = line;
+    this.#total = Math.max(this.#total, line + 1); // the record has it; how much more there is comes with the lines
+    this.#centre();
+    this.#need(true);
+  }
+
+  #centre(): void {
+    if (this.#aim !== null && this.#rows > 0) this.#top = clamp(Math.floor(this.#aim - this.#rows / 2), 0, this.#lastTop);
+  }
+
   follow(): void {
     this.#following = true;
+    this.#aim = null;
     this.#pinned = [];
     this.#top = this.#lastTop;
     this.#next = 0;
@@ -255,6 +279,8 @@ export class Log {
     this.#loaded = true;
     if (this.#following) this.#top = this.#lastTop;
     else this.#top = clamp(this.#top, 0, this.#lastTop);
+    this.#centre();
+    if (!this.#following && this.#rows > 0) this.#aim = null;
     // A page that was counted from the end begins anywhere; its first whole block is where colours begin.
     const skip = page.from === blockOf(page.from) ? 0 : Math.min(page.lines.length, blockOf(page.from) + BLOCK - page.from);
     const useful = page.from + skip <= this.#top ? skip : 0;

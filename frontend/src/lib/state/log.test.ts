@@ -170,6 +170,46 @@ describe('any place', () => {
   });
 });
 
+describe('a line that was found', () => {
+  it('stands in the middle, whether the log was there before or not', async () => {
+    const { log } = setup(1_000_000);
+    log.reveal(500_000); // before anything is here
+    await settle();
+    expect(log.top).toBe(499_990);
+    expect(seen(log)).toContain(500_000);
+    expect(log).toMatchObject({ found: 500_000, following: false, unseen: 0, mark: null });
+    log.reveal(40);
+    await settle();
+    expect(log.top).toBe(30);
+    expect(seen(log)).toContain(40);
+  });
+
+  it('stands there too when the view gets its size later, and is let go when one scrolls', async () => {
+    const { log } = setup(10_000);
+    log.resize(0);
+    log.reveal(5000);
+    await settle();
+    log.resize(30);
+    await settle();
+    expect(log.top).toBe(4985);
+    log.scrollTo(100);
+    log.resize(40);
+    await settle();
+    expect(log.top).toBe(100);
+    expect(seen(log)).toContain(110);
+  });
+
+  it('near an end is where it can be', async () => {
+    const { log } = setup(100);
+    log.reveal(3);
+    await settle();
+    expect(log.top).toBe(0);
+    log.reveal(98);
+    await settle();
+    expect(log.top).toBe(80);
+  });
+});
+
 describe('copying', () => {
   it('fetches what is not in memory and gives exactly the text', async () => {
     const { log } = setup(6000, (n) => `\x1b[32ml${n}\x1b[0m`);

@@ -5,7 +5,9 @@ import { Persisted } from './persisted.svelte';
 
 export interface Pane {
   job: string;
-  view: 'live' | 'replay';
+  view: 'live' | 'replay' | 'lines'; // lines: as in a log, although it ran in a terminal
+  /** A line to show, and the count of such wishes: the same line may be wished for again. */
+  line?: { n: number; wish: number };
   /** The window started this job just now, so its terminal answers from the first byte on. */
   fresh: boolean;
 }
@@ -16,6 +18,7 @@ export class Panes {
   #open = $state(false);
   #magnified = $state(false);
   #focus = $state(0);
+  #wishes = 0;
   #tiles = new Persisted('dock.tiles', false);
 
   get list(): Pane[] {
@@ -42,17 +45,19 @@ export class Panes {
     return this.#list.some((pane) => pane.job === job);
   }
 
-  show(job: Job, options: { view?: Pane['view']; fresh?: boolean } = {}): void {
-    const { view = 'live', fresh = false } = options;
+  show(job: Job, options: { view?: Pane['view']; fresh?: boolean; line?: number; focus?: boolean } = {}): void {
+    const { fresh = false, focus = true } = options;
+    const line = options.line === undefined ? undefined : { n: options.line, wish: ++this.#wishes };
+    const view = options.view ?? (line && job.tty ? 'lines' : 'live');
     this.#list = this.has(job.id)
-      ? this.#list.map((pane) => (pane.job === job.id ? { ...pane, view } : pane))
-      : [...this.#list, { job: job.id, view, fresh }];
-    this.activate(job.id);
+      ? this.#list.map((pane) => (pane.job === job.id ? { ...pane, view, line } : pane))
+      : [...this.#list, { job: job.id, view, fresh, line }];
+    this.activate(job.id, focus);
   }
 
   setView(job: string, view: Pane['view']): void {
     // A terminal that is opened again must not answer what it answered before.
-    this.#list = this.#list.map((pane) => (pane.job === job ? { ...pane, view, fresh: false } : pane));
+    this.#list = this.#list.map((pane) => (pane.job === job ? { ...pane, view, fresh: false, line: undefined } : pane));
   }
 
   activate(job: string, focus = true): void {

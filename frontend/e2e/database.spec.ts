@@ -1,0 +1,75 @@
+/* The team's database and the proof of a record, on the backend in memory. */
+
+import { expect, test, type Page } from '@playwright/test';
+import { axe, open, pane } from './fake.page';
+
+const state = (page: Page) => page.getByTestId('database-state');
+
+test('a database is tried, used, asked which jobs go there, and has them all', async ({ page }) => {
+  const errors = await open(page);
+  await expect(state(page)).toHaveText('no database');
+  await state(page).click();
+  await page.getByLabel('Database', { exact: true }).fill('postgres://ada@nowhere.example/vmo');
+  await page.getByTestId('database-test').click();
+  // What failed, what happened, what to do.
+  await expect(page.getByRole('alert')).toContainText('Could not connect to the database');
+  await expect(page.getByRole('alert')).toContainText('lookup nowhere.example: no such host');
+  await expect(page.getByRole('alert')).toContainText('Check the name of the server');
+  await page.getByLabel('Database', { exact: true }).fill('postgres://ada@db.example/vmo');
+  await page.getByTestId('database-test').click();
+  await expect(page.getByTestId('database-check')).toContainText('It answers: 3 machines copy there');
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await page.getByTestId('database-use').click();
+  await expect(state(page)).toHaveText('database: which jobs?');
+  await page.getByLabel('Password of your login').fill('hunter2');
+  await page.getByTestId('database-password').click();
+  await expect(page.getByLabel('Password of your login')).toHaveValue('');
+  await expect(page.getByText('The password is in the keychain')).toBeVisible();
+  await page.getByTestId('share-all').click();
+  await expect(state(page)).toHaveText('database · 0 unsaved');
+  await expect(page.getByTestId('share')).toHaveCount(0);
+  expect(await page.content()).not.toContain('hunter2');
+  expect(errors).toEqual([]);
+});
+
+test('an address with a password is refused, and says where the password belongs', async ({ page }) => {
+  await open(page);
+  await state(page).click();
+  await page.getByLabel('Database', { exact: true }).fill('postgres://ada:secret@db.example/vmo');
+  await page.getByTestId('database-use').click();
+  await expect(page.getByRole('alert')).toContainText('store it in the keychain');
+  await expect(state(page)).toHaveText('no database');
+});
+
+test('a record is verified, and what is wrong with it is named', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('history-row').filter({ hasText: 'build' }).first().click();
+  await pane(page).getByTestId('verify-button').click();
+  await expect(pane(page).getByTestId('verdict')).toContainText('Intact: it is what was recorded, byte for byte');
+  await pane(page).getByRole('button', { name: 'Dismiss' }).click();
+  await expect(pane(page).getByTestId('verdict')).toHaveCount(0);
+  await page.getByTestId('history-row').filter({ hasText: 'clean' }).first().click();
+  await pane(page).getByTestId('verify-button').click();
+  await expect(pane(page).getByTestId('verdict')).toContainText(/Not what was recorded.*block 2 is not what was recorded/);
+});
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`the database is accessible in ${scheme} colours`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await open(page);
+    await page.getByTestId('history-row').filter({ hasText: 'clean' }).first().click();
+    await pane(page).getByTestId('verify-button').click();
+    await expect(pane(page).getByTestId('verdict')).toBeVisible();
+    await axe(page);
+    await state(page).click();
+    await axe(page);
+    await page.getByLabel('Database', { exact: true }).fill('postgres://ada@nowhere.example/vmo');
+    await page.getByTestId('database-test').click();
+    await expect(page.getByRole('alert')).toBeVisible();
+    await axe(page);
+    await page.getByLabel('Database', { exact: true }).fill('postgres://ada@db.example/vmo');
+    await page.getByTestId('database-use').click();
+    await expect(page.getByTestId('share')).toBeVisible();
+    await axe(page);
+  });
+}
