@@ -61,7 +61,7 @@ func TestWire_GoldenFiles(t *testing.T) {
 			LagKnown: true, LagJobs: 3, LagBytes: 4096, LagSeconds: 60, Entries: 12,
 			Quarantined: []engine.ArchiveFault{{Job: j.ID, Error: "block 7 is another one there", Hint: "Verify it."}}, SetAside: []engine.ArchiveFault{},
 		},
-		"database-check": engine.DatabaseCheck{Installations: 3, Entries: 12, Ledger: 14},
+		"database-check": engine.DatabaseCheck{Server: "ann@db.example:5432/vmo", Postgres: "16.4", Transport: "TLSv1.3", Login: "ann", May: "operator", Writable: true, Schema: 1, AnswerMS: 4, Jobs: 12, Bytes: 4096, Installations: 3, Entries: 12, Ledger: 14},
 		"verdicts": []engine.Verdict{
 			{Result: engine.Intact, State: "signed"},
 			{Job: j.ID, Result: engine.Tampered, Findings: []string{"block 7 is not what it was"}, State: "sealed", Blocks: 9, Bytes: 4096},

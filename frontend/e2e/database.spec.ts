@@ -17,7 +17,8 @@ test('a database is tried, used, asked which jobs go there, and has them all', a
   await expect(page.getByRole('alert')).toContainText('Check the name of the server');
   await page.getByLabel('Database', { exact: true }).fill('postgres://ada@db.example/vmo');
   await page.getByTestId('database-test').click();
-  await expect(page.getByTestId('database-check')).toContainText('It answers: 3 machines copy there');
+  await expect(page.getByTestId('database-check')).toContainText('It answers in 4 ms');
+  await expect(page.getByTestId('database-dialog')).toContainText('of 3 machines');
   await expect(page.getByRole('alert')).toHaveCount(0);
   await page.getByTestId('database-use').click();
   await expect(state(page)).toHaveText('database: which jobs?');

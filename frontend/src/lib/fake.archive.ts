@@ -26,7 +26,10 @@ export class FakeArchive {
       await new Promise((done) => setTimeout(done, 200));
       const to = url || this.#info.database;
       if (to.includes('nowhere')) throw new AppError('internal', 'connect to ada@nowhere.example:5432/vmo: lookup nowhere.example: no such host', 'Check the name of the server, or whether the VPN is up. Jobs go on and are recorded here meanwhile.');
-      return { installations: 3, entries: this.#info.entries, ledger: 52 };
+      return {
+        server: 'ada@db.example:5432/vmo', postgres: '16.4', transport: 'TLSv1.3, the server is proven', login: 'ada', may: 'operator', writable: true, schema: 1, answer_ms: 4, jobs: 1204, installations: 3, bytes: 48_000_000,
+        entries: this.#info.entries, ledger: 52,
+      };
     },
     use: async (url) => {
       if (/:[^/@]+@/.test(url)) throw new AppError('invalid', 'there is a password in the address of the database', 'Take it out, and store it in the keychain instead.');

@@ -30,7 +30,17 @@ export interface ArchiveInfo {
 }
 
 export interface DatabaseCheck {
+  server: string;
+  postgres: string; // its version
+  transport: string; // such as TLSv1.3, or that it is this machine
+  login: string;
+  may: string; // what the login may do
+  writable: boolean;
+  schema: number; // version of the tables
+  answer_ms: number;
+  jobs: number;
   installations: number;
+  bytes: number;
   entries: number; // of this machine's ledger that it has
   ledger: number; // that there are
 }

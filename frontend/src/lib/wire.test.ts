@@ -29,7 +29,9 @@ const archive: Fields<ArchiveInfo> = {
   state: true, since: true, server: true, origin: true, error: true, hint: true, elsewhere: true, lag_known: true, lag_jobs: true, lag_bytes: true, lag_seconds: true, entries: true,
   quarantined: true, set_aside: true, database: false,
 };
-const check: Fields<DatabaseCheck> = { installations: true, entries: true, ledger: true };
+const check: Fields<DatabaseCheck> = {
+  server: true, postgres: true, transport: true, login: true, may: true, writable: true, schema: true, answer_ms: true, jobs: true, bytes: true, installations: true, entries: true, ledger: true,
+};
 const verdict: Fields<Verdict> = { job: false, result: true, findings: false, state: true, blocks: true, bytes: true };
 const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };

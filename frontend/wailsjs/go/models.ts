@@ -133,7 +133,17 @@ export namespace engine {
 	    set_aside: ArchiveFault[];
 	}
 	export interface DatabaseCheck {
+	    server: string;
+	    postgres: string;
+	    transport: string;
+	    login: string;
+	    may: string;
+	    writable: boolean;
+	    schema: number;
+	    answer_ms: number;
+	    jobs: number;
 	    installations: number;
+	    bytes: number;
 	    entries: number;
 	    ledger: number;
 	}
