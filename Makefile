@@ -76,8 +76,8 @@ test: need-test bin/wails bin/staticcheck $(PAGE) vmo window ## Everything that 
 	@scripts/test.sh
 
 .PHONY: bench
-bench: need-bench ## Compare recording with plain pipes, script and asciinema, and hosts with ssh, clush and pssh
-	@go test ./cmd/vmo -run '^TestBench(Hosts)?$$' -v -count=1 -timeout 60m -bench-mib $(BENCH_MIB)
+bench: need-bench ## Compare recording with plain pipes, script and asciinema, hosts with ssh, clush and pssh, and the database with psql
+	@go test ./cmd/vmo -run '^TestBench(Hosts|Archive)?$$' -v -count=1 -timeout 60m -bench-mib $(BENCH_MIB)
 
 .PHONY: bindings
 bindings: need-build bin/wails $(PAGE) ## Write frontend/wailsjs anew from the bound Go methods

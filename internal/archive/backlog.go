@@ -18,6 +18,8 @@ type pending struct {
 
 	opened, started bool   // these rows are there
 	next            uint32 // the first block that is not
+	ahead           uint32 // the first block that was not read yet; the ones between are on their way
+	flying          *piece // that is on its way
 	resumed         bool   // what is there has not been compared yet:
 	opening, chain  [32]byte
 
@@ -172,6 +174,7 @@ func (b *backlog) look(p *pending, limit int) (piece, error) {
 		}
 		p.resumed = false
 	}
+	p.ahead = max(p.ahead, p.next)
 	if p.one > 0 {
 		limit = 1
 	}
@@ -192,17 +195,17 @@ func (b *backlog) look(p *pending, limit int) (piece, error) {
 func (p *pending) read(limit int) (job.Part, error) {
 	if r := p.ready; r != nil && p.one == 0 {
 		p.ready = nil
-		if r.Blocks[0].Number == p.next {
+		if r.Blocks[0].Number == p.ahead {
 			return *r, nil
 		}
 	}
-	part, err := p.rec.Part(p.next, limit)
+	part, err := p.rec.Part(p.ahead, limit)
 	if err != nil {
 		return part, err
 	}
 	for i := range part.Blocks {
-		if part.Blocks[i].Number != p.next+uint32(i) {
-			return part, fmt.Errorf("the journal gave block %d where block %d was due", part.Blocks[i].Number, p.next+uint32(i))
+		if part.Blocks[i].Number != p.ahead+uint32(i) {
+			return part, fmt.Errorf("the journal gave block %d where block %d was due", part.Blocks[i].Number, p.ahead+uint32(i))
 		}
 	}
 	if part.Sealed && part.End == nil {
@@ -251,6 +254,23 @@ func (p *pending) compare() error {
 func digest(o job.Opening) [32]byte {
 	begin, prelude := sha256.Sum256(o.Begin), sha256.Sum256(o.Prelude)
 	return sha256.Sum256(append(begin[:], prelude[:]...))
+}
+
+// taken counts a piece that is to be sent.
+func (x *piece) taken() { x.p.ahead += uint32(len(x.part.Blocks)) }
+
+// forget takes pieces back that are not sent after all. They are read again.
+func forget(pieces []piece) {
+	for i := range pieces {
+		p := pieces[i].p
+		p.ahead, p.ready, p.due = p.next, nil, time.Time{}
+	}
+}
+
+// busy reports whether a job has to wait for what is on its way: what comes next
+// depends on it.
+func (p *pending) busy() bool {
+	return p.flying != nil && (!p.opened || p.one > 0 || p.flying.part.Sealed)
 }
 
 // sent counts a piece that is in the archive.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,7 +23,11 @@ func (s *shipper) round(ctx context.Context) (worked bool, err error) {
 	if err != nil {
 		return worked, err
 	}
-	pieces := s.collect()
+	gone := func(x piece) bool { return s.backlog.jobs[x.p.id] != x.p } // quarantined or removed meanwhile
+	pieces := slices.DeleteFunc(s.ahead, gone)
+	if s.ahead = nil; len(pieces) == 0 {
+		pieces = s.collect()
+	}
 	if len(pieces) == 0 {
 		s.measure(!worked)
 		return worked, nil
@@ -118,7 +123,7 @@ func (c *collector) take(queue []*pending, leave int) int {
 		if c.bytes <= leave || c.rows <= 0 {
 			return i
 		}
-		if p.due.After(c.now) {
+		if p.due.After(c.now) || p.busy() {
 			continue
 		}
 		x, err := c.s.backlog.look(p, min(share, c.bytes-leave))
@@ -127,10 +132,11 @@ func (c *collector) take(queue []*pending, leave int) int {
 			continue
 		}
 		if x.empty() {
-			p.behind, p.due = false, c.now.Add(c.s.a.pace.poll)
+			p.behind, p.due = p.flying != nil, c.now.Add(c.s.a.pace.poll)
 			continue
 		}
 		x.fit(c.rows)
+		x.taken()
 		c.rows -= max(1, len(x.part.Blocks))
 		c.bytes -= x.bytes()
 		c.pieces = append(c.pieces, x)
@@ -167,34 +173,69 @@ func (s *shipper) troubled(p *pending, err error, now time.Time) {
 }
 
 // put sends pieces, together if the server takes them so, else one by one to find
-// those that it does not.
+// those that it does not. While they are on their way, the next ones are read.
 func (s *shipper) put(ctx context.Context, pieces []piece) error {
-	err := s.send(ctx, pieces)
-	if err == nil || classify(err) != classReject {
-		return err
+	for i := range pieces {
+		pieces[i].p.flying = &pieces[i]
 	}
-	if len(pieces) == 1 {
-		s.troubled(pieces[0].p, err, time.Now())
+	done := make(chan outcome, 1)
+	go func() { done <- s.send(ctx, pieces) }()
+	s.ahead = s.collect()
+	o := <-done
+	for i := range pieces {
+		pieces[i].p.flying = nil
+	}
+	if o.err == nil {
+		s.sent(pieces, o.forks)
 		return nil
 	}
+	forget(s.ahead)
+	forget(pieces)
+	s.ahead = nil
+	if s.slow(ctx, o.err); classify(o.err) != classReject {
+		return o.err
+	}
 	for i := range pieces {
-		if err := s.put(ctx, pieces[i:i+1]); err != nil {
-			return err
+		one := pieces[i : i+1]
+		if len(pieces) > 1 {
+			if o = s.send(ctx, one); o.err == nil {
+				s.sent(one, o.forks)
+				one[0].p.ahead = one[0].p.next
+				continue
+			}
 		}
+		if classify(o.err) != classReject {
+			return o.err
+		}
+		s.troubled(one[0].p, o.err, time.Now())
 	}
 	return nil
 }
 
-func (s *shipper) send(ctx context.Context, pieces []piece) error {
-	bounded, cancel := context.WithTimeout(ctx, s.a.pace.batch)
+// outcome is what came of sending pieces.
+type outcome struct {
+	forks map[job.ID]error
+	err   error
+}
+
+// send is the one thing that is done in another goroutine. It changes nothing but
+// what the server has.
+func (s *shipper) send(ctx context.Context, pieces []piece) outcome {
+	ctx, cancel := context.WithTimeout(ctx, s.a.pace.batch)
 	defer cancel()
-	forks, err := send(bounded, s.conn, s.id, pieces)
-	if err != nil {
-		if ctx.Err() == nil && (pgconn.Timeout(err) || bounded.Err() != nil) {
-			s.limit = max(64<<10, s.limit/2) // a slow line: less at a time
-		}
-		return err
+	forks, err := send(ctx, s.conn, s.id, pieces)
+	return outcome{forks, err}
+}
+
+// slow sends less at a time over a line on which a batch took too long.
+func (s *shipper) slow(ctx context.Context, err error) {
+	if ctx.Err() == nil && (pgconn.Timeout(err) || errors.Is(err, context.DeadlineExceeded)) {
+		s.limit = max(64<<10, s.limit/2)
 	}
+}
+
+// sent counts pieces that are in the archive.
+func (s *shipper) sent(pieces []piece, forks map[job.ID]error) {
 	s.limit = min(2*s.limit, s.a.pace.bytes)
 	s.progress = true
 	for i := range pieces {
@@ -213,7 +254,6 @@ func (s *shipper) send(ctx context.Context, pieces []piece) error {
 		}
 		s.backlog.sent(x)
 	}
-	return nil
 }
 
 // measure writes the status. Idle is true when there was nothing to ship.

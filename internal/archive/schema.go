@@ -44,13 +44,16 @@ const (
 
 // lookAt checks that a database has an archive that this program can use.
 func lookAt(ctx context.Context, q querier) error {
-	var server int
+	var server, there int
 	var comment *string
 	var exists, usage bool
+	// Without descriptions, which would double the round trips of a program that
+	// only lists a page.
 	err := q.QueryRow(ctx, `
 		SELECT current_setting('server_version_num')::int, n.oid IS NOT NULL, obj_description(n.oid, 'pg_namespace'),
-			coalesce(has_schema_privilege(n.oid, 'USAGE'), false)
-		FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'vmo'`).Scan(&server, &exists, &comment, &usage)
+			coalesce(has_schema_privilege(n.oid, 'USAGE'), false),
+			(SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relname = ANY ($1))
+		FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'vmo'`, pgx.QueryExecModeExec, tables).Scan(&server, &exists, &comment, &usage, &there)
 	if err != nil {
 		return err
 	}
@@ -64,11 +67,6 @@ func lookAt(ctx context.Context, q querier) error {
 	case !usage:
 		return job.WithHint(errNoAccess, "Ask the owner of the archive for: GRANT vmo_operator TO your login")
 	}
-	var there int
-	err = q.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relnamespace = 'vmo'::regnamespace AND relkind IN ('r', 'p') AND relname = ANY ($1)`, tables).Scan(&there)
-	if err != nil {
-		return err
-	}
 	if there == 0 {
 		return job.WithHint(errHalf, "Let the owner of the archive run: vmo db migrate")
 	}
@@ -78,7 +76,7 @@ func lookAt(ctx context.Context, q querier) error {
 	}
 	var version, oldest, migrated int
 	err = q.QueryRow(ctx, `SELECT version, oldest, (SELECT coalesce(max(version_id), 0) FROM vmo.migration)
-		FROM vmo.schema_version ORDER BY version DESC LIMIT 1`).Scan(&version, &oldest, &migrated)
+		FROM vmo.schema_version ORDER BY version DESC LIMIT 1`, pgx.QueryExecModeExec).Scan(&version, &oldest, &migrated)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return job.WithHint(errHalf, migrateAdvice)

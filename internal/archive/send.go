@@ -60,6 +60,9 @@ func notNil(b []byte) []byte {
 func send(ctx context.Context, conn *pgx.Conn, installation string, pieces []piece) (forks map[job.ID]error, err error) {
 	var b pgx.Batch
 	expect := []int{queueJobs(&b, installation, pieces), queueEvents(&b, pieces, "start"), queueBlocks(&b, pieces), queueEvents(&b, pieces, "end")}
+	if b.Len() == 0 {
+		return nil, nil
+	}
 	results := conn.SendBatch(ctx, &b)
 	fewer := false
 	for _, n := range expect {

@@ -33,9 +33,10 @@ type shipper struct {
 	conn      *pgx.Conn
 	acked     uint64 // the last entry of the ledger that the archive has
 	ackedHash [32]byte
-	known     bool // acked is, at least as it was once
-	limit     int  // bytes in a batch; smaller after a timeout
-	progress  bool // since it was connected
+	known     bool    // acked is, at least as it was once
+	ahead     []piece // that are read and not sent yet
+	limit     int     // bytes in a batch; smaller after a timeout
+	progress  bool    // since it was connected
 
 	current  time.Time // when everything known was in the archive
 	news     map[job.ID]bool
@@ -247,6 +248,7 @@ func (s *shipper) resume(ctx context.Context) error {
 	}
 	s.acked, s.known = uint64(n), true
 	copy(s.ackedHash[:], hash)
+	s.ahead = nil
 	old := s.backlog
 	old.close()
 	s.backlog = newBacklog(old.source, old.from)

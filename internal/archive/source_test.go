@@ -214,7 +214,7 @@ func until(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-over:
 			t.Fatalf("after a minute still not: %s", what)
-		case <-time.After(2 * time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
