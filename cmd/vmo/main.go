@@ -81,7 +81,7 @@ for the one before.`,
 		},
 		"care": {
 			c.dbCommand(), c.shipCommand(),
-			c.doctorCommand(), c.reindexCommand(), c.compactCommand(), c.versionCommand(),
+			c.doctorCommand(), c.reindexCommand(), c.compactCommand(), c.pruneCommand(), c.pinCommand(), c.unpinCommand(), c.versionCommand(),
 		},
 	} {
 		for _, command := range commands {

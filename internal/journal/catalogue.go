@@ -134,7 +134,7 @@ func (c *catalogue) forget(ctx context.Context, exists func(job.ID) bool) error 
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("read the catalogue: %w", err)
 	}
-	return c.remove(ctx, gone...)
+	return errors.Join(c.remove(ctx, gone...), c.tidy(ctx))
 }
 
 // version changes whenever another process has changed the catalogue. It must

@@ -113,10 +113,17 @@ func (c *catalogue) remove(ctx context.Context, ids ...job.ID) error {
 				}
 			}
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM text WHERE n NOT IN (SELECT text FROM job)`)
-		return err
+		return nil
 	})
 	if err != nil {
+		return fmt.Errorf("write the catalogue: %w", err)
+	}
+	return nil
+}
+
+// tidy drops texts that no job has any more.
+func (c *catalogue) tidy(ctx context.Context) error {
+	if _, err := c.db.ExecContext(ctx, `DELETE FROM text WHERE n NOT IN (SELECT text FROM job)`); err != nil {
 		return fmt.Errorf("write the catalogue: %w", err)
 	}
 	return nil
