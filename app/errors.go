@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 
 	"vmorchestrator/internal/engine"
@@ -15,8 +16,16 @@ type Failure struct {
 	Hint    string `json:"hint"`
 }
 
-// FormatError is Wails' ErrorFormatter: every rejected call carries a Failure.
-func FormatError(err error) any { return failure(err) }
+// FormatError is Wails' ErrorFormatter: every rejected call carries a Failure. It
+// is one in JSON, since Wails makes a JavaScript Error of it, which keeps nothing
+// but a text.
+func FormatError(err error) any {
+	text, err := json.Marshal(failure(err))
+	if err != nil {
+		return err.Error() // three strings; it cannot be
+	}
+	return string(text)
+}
 
 // failure is the only place that turns errors into what the page shows.
 func failure(err error) Failure {

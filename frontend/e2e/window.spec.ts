@@ -81,3 +81,54 @@ test('a recorded job replays', async ({ page }) => {
   await pane(page).getByTestId('live-button').click();
   await expect(pane(page).getByTestId('log-line').filter({ hasText: /hello/i }).first()).toBeVisible();
 });
+
+const foundLine = (page: Page) => page.getByTestId('found-line');
+
+test('what a job printed is found by searching, in its context, and opens at its line', async ({ page }) => {
+  const id = await finish(page, 'hello', 'succeeded');
+  const printed = (await pane(page).getByTestId('log-line').filter({ hasText: /hello/i }).first().locator('.text').textContent()) ?? '';
+  await pane(page).getByTestId('close-pane').click();
+  await page.keyboard.press('Control+Shift+F');
+  await page.keyboard.type(printed);
+  await expect(page.locator(`[data-testid=found-job][data-job="${id}"]`)).toBeVisible();
+  await expect(foundLine(page).first().locator('mark')).toHaveText(printed);
+  await foundLine(page).first().click();
+  await expect(pane(page).locator('.line.found')).toContainText(printed);
+  await page.locator('#history-text').fill('no job has ever printed this');
+  await expect(page.getByText('Nothing was found')).toBeVisible();
+  await page.getByTestId('search-regex').click();
+  await page.locator('#history-text').fill('a(b');
+  await expect(page.getByTestId('search-error')).toContainText(/missing closing \)/);
+});
+
+test('the history is filtered and counted by what the journal has', async ({ page }) => {
+  await finish(page, 'fails', 'failed');
+  const id = await finish(page, 'hello', 'succeeded');
+  await page.keyboard.press('Control+Shift+H');
+  await expect(page.getByTestId('history-job').first()).toHaveAttribute('data-job', id);
+  await page.getByTestId('filter-targets').selectOption(name('fails'));
+  await expect(page.locator(`[data-testid=history-job][data-job="${id}"]`)).toHaveCount(0);
+  await expect(page.getByTestId('history-job').first()).toContainText(name('fails'));
+  await page.getByTestId('state-failed').click();
+  await expect(page.getByTestId('history-job').first()).toContainText(/exit [1-9]/);
+  await page.getByTestId('clear-filters').click();
+  await page.locator('#history-text').fill('nothing is called so');
+  await expect(page.getByText('No job matches')).toBeVisible();
+});
+
+test('a record is verified', async ({ page }) => {
+  await finish(page, 'hello', 'succeeded');
+  await pane(page).getByTestId('verify-button').click();
+  await expect(pane(page).getByTestId('verdict')).toContainText(/Intact|It cannot be told/); // without a keychain nothing is signed
+});
+
+test('the status bar says that there is no database, and a test says in three parts why one cannot be used', async ({ page }) => {
+  await expect(page.getByTestId('database-state')).toHaveText('no database');
+  await page.getByTestId('database-state').click();
+  await page.getByLabel('Database', { exact: true }).fill('postgres://ann@127.0.0.1:1/vmo');
+  await page.getByTestId('database-test').click();
+  const alert = page.getByTestId('database-dialog').getByRole('alert');
+  await expect(alert).toContainText('Could not connect to the database');
+  await expect(alert).toContainText('127.0.0.1:1');
+  await expect(alert.locator('.hint')).not.toBeEmpty();
+});

@@ -274,6 +274,8 @@ export class AppError extends Error {
       const parsed = parse(thrown);
       return parsed ?? new AppError('internal', thrown);
     }
+    // Wails makes an Error of what Go answers: its message is a failure in JSON.
+    if (thrown instanceof Error) return parse(thrown.message) ?? new AppError('internal', thrown.message);
     if (isShape(thrown)) return new AppError(String(thrown.code ?? 'internal'), thrown.message, String(thrown.hint ?? ''));
     return new AppError('internal', String(thrown));
   }

@@ -142,8 +142,9 @@ describe('what crosses from Go', () => {
     expect(golden('place')).toEqual({ seq: 3, line: 2, offset: 40 });
   });
 
-  test('failures keep their case and what to do', () => {
-    const error = AppError.from(golden('failure'));
-    expect(error).toMatchObject({ code: 'disk-full', hint: 'Free some space.' });
+  test('failures keep their case and what to do, in answers and in rejected calls', () => {
+    const want = { code: 'disk-full', message: golden('failure').message, hint: 'Free some space.' };
+    expect(AppError.from(golden('failure'))).toMatchObject(want);
+    expect(AppError.from(new Error(golden('rejection') as unknown as string))).toMatchObject(want);
   });
 });
