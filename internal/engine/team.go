@@ -30,7 +30,17 @@ type team struct {
 // source is the journal as the archive reads it.
 type source struct{ *journal.Journal }
 
-func (s source) Open(id job.ID) (archive.Record, error) { return s.Parts(id) }
+func (s source) Entries(after uint64, limit int) ([]job.Entry, error) {
+	return s.LastingEntries(after, limit)
+}
+
+func (s source) Open(id job.ID) (archive.Record, error) {
+	p, err := s.Parts(id)
+	if err != nil {
+		return nil, err
+	}
+	return p.Lasting(), nil
+}
 
 // join opens the archive that is configured, if one is. It connects to nothing,
 // and settings that cannot be read are no reason not to run jobs.

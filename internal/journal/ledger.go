@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vmorchestrator/internal/job"
@@ -32,6 +33,9 @@ type ledger struct {
 	path         string
 	installation string
 	sign         *signer
+
+	forced atomic.Int64 // so much of the file is on the disk for sure
+	sync   func() error // tests look
 
 	mu   sync.Mutex
 	f    *os.File
@@ -55,6 +59,7 @@ func openLedger(dir, installation string, key func(context.Context, string) (Key
 	l := &ledger{path: filepath.Join(dir, ledgerName), installation: installation, sign: newSigner(installation, key)}
 	var err error
 	if l.f, err = os.OpenFile(l.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err == nil {
+		l.sync = l.f.Sync
 		l.lock, err = os.OpenFile(l.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	}
 	if err != nil {

@@ -125,3 +125,30 @@ func (j *Journal) Head() (n uint64, hash [32]byte, err error) {
 	})
 	return n, hash, err
 }
+
+// LastingEntries are Entries that no power cut takes back: the ledger is forced to
+// the disk first, up to them. What leaves this machine must be so, or the others
+// would have entries of a ledger that goes on otherwise here.
+func (j *Journal) LastingEntries(after uint64, limit int) ([]job.Entry, error) {
+	list, err := j.Entries(after, limit)
+	if err != nil || len(list) == 0 || j.ledger == nil {
+		return list, err
+	}
+	if err := j.ledger.force(); err != nil {
+		return nil, fmt.Errorf("force the ledger to the disk: %w", err)
+	}
+	return list, nil
+}
+
+// force forces to the disk what any process has appended.
+func (l *ledger) force() error {
+	info, err := l.f.Stat()
+	if err != nil || info.Size() == l.forced.Load() {
+		return err
+	}
+	if err := l.sync(); err != nil {
+		return err
+	}
+	l.forced.Store(info.Size())
+	return nil
+}

@@ -3,9 +3,11 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -31,6 +33,10 @@ type Parts struct {
 	raws []byte // frames of the open block
 	hurt bool   // some of them are damaged
 	raw  bool   // blocks stay uncompressed, see verify.go
+
+	lasting bool         // see Lasting
+	forced  int64        // so much of the file is on the disk for sure
+	sync    func() error // tests look
 	zstd *zstd.Encoder
 }
 
@@ -47,12 +53,40 @@ func (j *Journal) Parts(id job.ID) (*Parts, error) {
 	return p, nil
 }
 
+// Lasting makes Part give only what no power cut takes back: the segment is forced
+// to the disk first. What leaves this machine must be so, or a record that lost its
+// last second would differ from its copy. It returns p.
+func (p *Parts) Lasting() *Parts {
+	p.lasting = true
+	return p
+}
+
+// atRest is an age at which the keeper has forced a segment to the disk many times.
+const atRest = time.Minute
+
+// force forces to the disk what was read. Segments at rest are there already.
+func (p *Parts) force() error {
+	info, err := p.f.Stat()
+	if err != nil || info.Size() == p.forced {
+		return err
+	}
+	if time.Since(info.ModTime()) < atRest {
+		// Windows flushes only what is opened for writing. There the second of the
+		// keeper has to do.
+		if err := p.sync(); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("force it to the disk: %w", err)
+		}
+	}
+	p.forced = info.Size()
+	return nil
+}
+
 func newParts(id job.ID, f *os.File) (*Parts, error) {
 	seed, err := parsePrelude(f)
 	if err != nil {
 		return nil, err
 	}
-	p := &Parts{id: id, f: f, seed: seed, opening: job.Opening{ID: id, Prelude: make([]byte, preludeSize)}}
+	p := &Parts{id: id, f: f, sync: f.Sync, seed: seed, opening: job.Opening{ID: id, Prelude: make([]byte, preludeSize)}}
 	if _, err := f.ReadAt(p.opening.Prelude, 0); err != nil {
 		return nil, err
 	}
@@ -126,6 +160,9 @@ func (p *Parts) part(from uint32, limit int) (job.Part, error) {
 	}
 	part.End = p.end
 	part.Sealed = p.sealed && size < limit
+	if p.lasting && (len(part.Blocks) > 0 || part.Sealed) {
+		return part, p.force()
+	}
 	return part, nil
 }
 
