@@ -46,6 +46,7 @@ func run() error {
 	if _, set := os.LookupEnv("WEBKIT_DISABLE_DMABUF_RENDERER"); !set {
 		os.Setenv("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
 	}
+	app.AdoptLogin()
 	window := app.New(version, os.Args[1:])
 	return wails.Run(&options.App{
 		Title: "VM Orchestrator", Width: 1280, Height: 800, MinWidth: 720, MinHeight: 480,

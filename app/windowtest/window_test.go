@@ -111,8 +111,8 @@ type window struct {
 	http    http.Client
 }
 
-// start opens the window on a folder. It returns when the page shows it.
-func start(t *testing.T, binary, display, home, project string) *window {
+// start opens the window on a folder, with more in its environment if wanted.
+func start(t *testing.T, binary, display, home, project string, env ...string) *window {
 	t.Helper()
 	w := &window{t: t, display: display, dir: home, exited: make(chan struct{})}
 	// There is another project before it in the list: the one that was asked for
@@ -129,6 +129,7 @@ func start(t *testing.T, binary, display, home, project string) *window {
 	w.cmd = exec.Command(binary, project)
 	w.cmd.Env = append(os.Environ(), "DISPLAY="+display, "HOME="+home, "XDG_CONFIG_HOME="+home+"/config", "XDG_DATA_HOME="+home+"/data",
 		"XDG_CACHE_HOME="+home+"/cache", "VMO_DATA_DIR="+home+"/journal", "VMO_PROBE="+socket, "DBUS_SESSION_BUS_ADDRESS=disabled:", "NO_AT_BRIDGE=1")
+	w.cmd.Env = append(w.cmd.Env, env...)
 	var log bytes.Buffer
 	w.cmd.Stdout, w.cmd.Stderr = &log, &log
 	if err := w.cmd.Start(); err != nil {
