@@ -40,6 +40,8 @@ type pending struct {
 type backlog struct {
 	source      Source
 	from        time.Time
+	server      string
+	shared      uint64 // the entry of the ledger that says so; see add
 	jobs        map[job.ID]*pending
 	fresh, open []*pending
 	records     int    // that are open
@@ -48,16 +50,18 @@ type backlog struct {
 	forked, aside map[job.ID]error
 }
 
-func newBacklog(source Source, from time.Time) *backlog {
-	return &backlog{source: source, from: from, jobs: map[job.ID]*pending{}, forked: map[job.ID]error{}, aside: map[job.ID]error{}}
+func newBacklog(source Source, from time.Time, server string) *backlog {
+	return &backlog{source: source, from: from, server: server, jobs: map[job.ID]*pending{}, forked: map[job.ID]error{}, aside: map[job.ID]error{}}
 }
 
-// add makes a job one that is to be shipped, unless it is or must not be.
-func (b *backlog) add(id job.ID) *pending {
+// add makes a job one that is to be shipped, unless it is or must not be. A job
+// that was begun after it was said from when on jobs are shipped is shipped, even
+// if the clock was set back since and its id says otherwise.
+func (b *backlog) add(id job.ID, since bool) *pending {
 	if p := b.jobs[id]; p != nil {
 		return p
 	}
-	if b.forked[id] != nil || b.aside[id] != nil || id.Time().Before(b.from) {
+	if b.forked[id] != nil || b.aside[id] != nil || !since && id.Time().Before(b.from) {
 		return nil
 	}
 	p := &pending{id: id, behind: true}
@@ -69,10 +73,12 @@ func (b *backlog) add(id job.ID) *pending {
 // note takes from an entry of the ledger what is to be done for it.
 func (b *backlog) note(e job.Statement) {
 	switch e.Kind {
+	case job.EntryShare:
+		b.decided(e)
 	case job.EntryBegin:
-		b.add(e.Job)
+		b.add(e.Job, b.shared > 0 && e.N > b.shared)
 	case job.EntryAdopt, job.EntryImport:
-		if p := b.add(e.Job); p != nil {
+		if p := b.add(e.Job, false); p != nil {
 			p.total = e.Bytes
 		}
 	case job.EntrySeal:
@@ -84,6 +90,13 @@ func (b *backlog) note(e job.Statement) {
 		delete(b.aside, e.Job)
 	}
 	b.seen = max(b.seen, e.N)
+}
+
+// decided takes from an entry where in the ledger it was said what is shipped.
+func (b *backlog) decided(e job.Statement) {
+	if e.Why == b.server && e.From.Equal(b.from) {
+		b.shared = e.N
+	}
 }
 
 // entries reads the ledger of the journal.

@@ -48,7 +48,7 @@ type shipper struct {
 }
 
 func newShipper(a *Archive) *shipper {
-	s := &shipper{a: a, id: a.cfg.Source.ID(), backlog: newBacklog(a.cfg.Source, a.cfg.From), limit: a.pace.bytes, news: map[job.ID]bool{}}
+	s := &shipper{a: a, id: a.cfg.Source.ID(), backlog: newBacklog(a.cfg.Source, a.cfg.From, a.Status().Server), limit: a.pace.bytes, news: map[job.ID]bool{}}
 	if a.cfg.Acked > 0 {
 		s.acked, s.known, s.backlog.seen = a.cfg.Acked, true, a.cfg.Acked
 	}
@@ -251,17 +251,20 @@ func (s *shipper) resume(ctx context.Context) error {
 	s.ahead = nil
 	old := s.backlog
 	old.close()
-	s.backlog = newBacklog(old.source, old.from)
+	s.backlog = newBacklog(old.source, old.from, old.server)
 	s.backlog.forked, s.backlog.aside, s.backlog.seen = old.forked, old.aside, s.acked
 
+	if err := s.recall(ctx); err != nil {
+		return err
+	}
 	from, _ := uuid(firstID(old.from))
 	rows, err := s.conn.Query(ctx, `
 		SELECT l.job_id, (SELECT s.body FROM vmo.ledger s WHERE s.job_id = l.job_id AND s.installation_id = $1 AND s.kind IN ('seal', 'adopt', 'import') ORDER BY s.n DESC LIMIT 1)
 		FROM vmo.ledger l
-		WHERE l.installation_id = $1 AND l.kind IN ('begin', 'adopt', 'import') AND l.job_id >= $2
+		WHERE l.installation_id = $1 AND l.kind IN ('begin', 'adopt', 'import') AND (l.job_id >= $2 OR l.kind = 'begin' AND l.n > $3 AND $3 > 0)
 			AND NOT EXISTS (SELECT FROM vmo.job_event e WHERE e.job_id = l.job_id AND e.kind = 'end')
 			AND NOT EXISTS (SELECT FROM vmo.ledger r WHERE r.job_id = l.job_id AND r.installation_id = $1 AND r.kind = 'remove')
-		ORDER BY l.n`, s.id, from)
+		ORDER BY l.n`, s.id, from, int64(s.backlog.shared))
 	if err != nil {
 		return err
 	}
@@ -269,7 +272,7 @@ func (s *shipper) resume(ctx context.Context) error {
 	var sealed []byte
 	var added []*pending
 	_, err = pgx.ForEachRow(rows, []any{&u, &sealed}, func() error {
-		if p := s.backlog.add(jobID(u)); p != nil {
+		if p := s.backlog.add(jobID(u), true); p != nil {
 			if says, err := (job.Entry{Body: sealed}).Statement(); err == nil {
 				p.total = says.Bytes
 			}
@@ -281,6 +284,25 @@ func (s *shipper) resume(ctx context.Context) error {
 		return err
 	}
 	return s.askAbout(ctx, added)
+}
+
+// recall finds where in the ledger it was said from when on jobs are shipped.
+func (s *shipper) recall(ctx context.Context) error {
+	if s.backlog.from.IsZero() {
+		return nil // all are
+	}
+	rows, err := s.conn.Query(ctx, `SELECT body FROM vmo.ledger WHERE installation_id = $1 AND kind = 'share' ORDER BY n`, s.id)
+	if err != nil {
+		return err
+	}
+	var body []byte
+	_, err = pgx.ForEachRow(rows, []any{&body}, func() error {
+		if says, err := (job.Entry{Body: body}).Statement(); err == nil {
+			s.backlog.decided(says)
+		}
+		return nil
+	})
+	return err
 }
 
 // firstID is the first id of a moment.

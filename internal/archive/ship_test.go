@@ -314,10 +314,56 @@ func TestShip_FromAMomentOn(t *testing.T) {
 	if _, err := a.Part(t.Context(), old, 0, 1); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("the old job: %v", err)
 	}
+	// The clock of the laptop is set back after it was said: what is begun then is
+	// newer, whatever its id says.
+	j.append(job.Statement{Kind: job.EntryShare, From: from, Why: a.Status().Server})
+	newer := j.run(2, 10)
+	for range 2 { // when the entry is new, and when it is there already
+		if r := shipOnce(t, a); r.Left != 0 {
+			t.Errorf("shipped %+v", r)
+		}
+		if p, err := a.Part(t.Context(), newer, 0, 1<<20); err != nil || len(p.Blocks) != 2 {
+			t.Errorf("the job that was begun afterwards: %v", err)
+		}
+		c.Exec(t, db, `SET vmo.maintenance = on; SET ROLE vmo_owner; DELETE FROM vmo.job_event; DELETE FROM vmo.block`)
+	}
+	shipOnce(t, a)
+
 	all := quick(Config{URL: url, Source: j})
 	defer all.Close()
 	shipOnce(t, all)
 	same(t, all, j)
+}
+
+// The lock of the journal was lost, or it is on a network drive.
+func TestRun_TwoShippersOfOneJournal(t *testing.T) {
+	t.Parallel()
+	c, db := newArchive(t)
+	_, url := operator(t, c, db)
+	j := newJournal("i1")
+	var both []*Archive
+	for range 2 {
+		a := quick(Config{URL: url, Source: j})
+		defer a.Close()
+		a.pace.bytes = 10000
+		background(t, a)
+		both = append(both, a)
+	}
+	for range 50 {
+		j.run(20, 1000)
+		both[0].Nudge()
+		both[1].Nudge()
+	}
+	until(t, "everything is there", complete(t, both[0], j))
+	for _, a := range both {
+		until(t, "both know", isState(a, Current))
+		if s := a.Status(); len(s.Quarantined)+len(s.SetAside) != 0 || s.Error != nil {
+			t.Errorf("status %+v", s)
+		}
+	}
+	if n := count(t, c, db, `SELECT count(*) FROM vmo.block`); n != 1000 {
+		t.Errorf("%d blocks", n)
+	}
 }
 
 // Nothing that a command, a host or an operator can be called is too strange.
