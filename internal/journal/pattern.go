@@ -182,8 +182,41 @@ type matcher struct {
 	lines            []byte // those that have the literal
 	starts           []start
 
-	rare  []byte // of what is needed, that which is in the fewest lines; nil: all are in most
-	units int    // since then
+	rare  finder // of what is needed, that which is in the fewest lines; empty: all are in most
+	units int    // until it is looked for anew
+}
+
+// finder looks for a literal by its end, from the byte on that is rarest in the
+// text: bytes.Index stops at every byte that is the first.
+type finder struct {
+	literal []byte
+	from    int
+}
+
+func (f finder) index(text []byte) int {
+	for done := 0; ; {
+		i := bytes.Index(text[done:], f.literal[f.from:])
+		if i < 0 {
+			return -1
+		}
+		at := done + i - f.from
+		if at >= 0 && bytes.Equal(text[at:at+f.from], f.literal[:f.from]) {
+			return at
+		}
+		done += i + 1
+	}
+}
+
+// rarest makes the finder of a literal for texts like one of which the bytes are
+// counted.
+func rarest(literal []byte, counts *[256]int) finder {
+	f := finder{literal: literal}
+	for i := range len(literal) - 3 { // what is left must tell something, too
+		if counts[literal[i]] < counts[literal[f.from]] {
+			f.from = i
+		}
+	}
+	return f
 }
 
 // start is where a line in the text begins that was put with others.
@@ -204,10 +237,11 @@ func (m *matcher) each(text []byte, found func(at int) bool) {
 		}
 		in = m.lowered
 	}
+	few := m.choose(in)
 	switch {
 	case m.exact:
-		eachLine(in, m.needs[0], func(begin, at, end int) bool { return found(at) })
-	case !m.choose(in):
+		eachLine(in, m.rare, func(begin, at, end int) bool { return found(at) })
+	case !few:
 		m.all(text, found)
 	default:
 		m.some(text, in, found)
@@ -217,16 +251,24 @@ func (m *matcher) each(text []byte, found func(at int) bool) {
 // choose reports whether there is a literal that is in few lines.
 func (m *matcher) choose(in []byte) bool {
 	if m.units--; m.units > 0 {
-		return m.rare != nil
+		return m.rare.literal != nil
 	}
-	m.units, m.rare = rarely, nil
-	best := countLines(in)/2 + 1
+	m.units, m.rare = rarely, finder{}
+	var counts [256]int
+	for _, c := range in {
+		counts[c]++
+	}
+	if m.exact {
+		m.rare = rarest(m.needs[0], &counts)
+		return true
+	}
+	best := counts['\n']/2 + 1
 	for _, n := range m.needs {
 		if c := bytes.Count(in, n); c < best {
-			best, m.rare = c, n
+			best, m.rare = c, rarest(n, &counts)
 		}
 	}
-	return m.rare != nil
+	return m.rare.literal != nil
 }
 
 // some asks only of the lines that have the literal, all together.
@@ -257,9 +299,9 @@ func (m *matcher) some(text, in []byte, found func(at int) bool) {
 
 // eachLine calls do with every line that has a literal: where it begins, where
 // the literal is, and where it ends.
-func eachLine(text, literal []byte, do func(begin, at, end int) bool) {
+func eachLine(text []byte, f finder, do func(begin, at, end int) bool) {
 	for from := 0; from <= len(text); {
-		i := bytes.Index(text[from:], literal)
+		i := f.index(text[from:])
 		if i < 0 {
 			return
 		}
