@@ -1,17 +1,19 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"vmorchestrator/internal/job"
-	"vmorchestrator/internal/journal"
 	"vmorchestrator/internal/process"
+	"vmorchestrator/internal/remote"
+	"vmorchestrator/internal/secret"
 )
 
 // Check is one thing that was looked at.
@@ -20,50 +22,125 @@ type Check struct {
 	OK       bool   `json:"ok"`
 	Optional bool   `json:"optional"` // what is missing costs only part of the program
 	Found    string `json:"found"`    // what there is, or what is wrong
+	Origin   string `json:"origin"`   // where that comes from, or is; may be empty
 	Next     string `json:"next"`     // what to do if it is not OK
+
+	shared string // what a report has in place of Found; empty: Found, redacted
 }
 
-// Examine looks at everything the engine needs. It opens the journal as a
-// command would, and runs make and ssh once each for their versions.
-func Examine(ctx context.Context, c Config) []Check {
-	c.defaults()
-	checks := []Check{journalCheck(ctx, c)}
-	checks = append(checks, tool(ctx, "make", "--version", false), tool(ctx, "ssh", "-V", true))
-	registry := Check{Name: "registry", OK: true, Optional: true, Found: c.Registry}
-	if _, err := os.Stat(c.Registry); err != nil {
-		registry.OK, registry.Found = false, err.Error()
-		registry.Next = "Projects can be named there, one alias=folder a line; without it, add folders."
-	}
-	path := Check{Name: "PATH", OK: os.Getenv("PATH") != "", Found: os.Getenv("PATH"), Next: "Commands are looked up there: set it."}
-	return append(checks, registry, path)
+// Program is who asks.
+type Program struct {
+	Name    string // "vmo" or "window"
+	Version string
+	WebView string // the version of the window's web view; empty: there is none, or it is not known
 }
 
-func journalCheck(ctx context.Context, c Config) Check {
-	check := Check{Name: "journal"}
-	j, err := journal.Open(ctx, journal.Config{Dir: c.DataDir, Descendants: left})
-	if err == nil {
-		defer j.Close()
-		err = j.ReadOnly()
-	}
+// checkLimit is how long one look may take.
+const checkLimit = 5 * time.Second
+
+// Examine looks at everything the engine needs, and opens one for it. What cannot
+// be looked at without a journal is left out when that cannot be opened.
+func Examine(ctx context.Context, c Config, p Program) []Check {
+	e, err := Open(ctx, c)
 	if err != nil {
-		check.Found, check.Next = err.Error(), job.HintOf(err)
-		return check
+		c.defaults()
+		return examine(ctx, p, []examination{one(brokenJournal(c, err)), one(registryCheck(c))})
 	}
-	health, err := j.Health(ctx)
-	check.OK, check.Found = err == nil, fmt.Sprintf("%s, %d jobs, %d MiB free, SQLite %s", j.Dir(), health.Jobs, health.Free>>20, health.SQLite)
-	if err != nil {
-		check.Found, check.Next = err.Error(), job.HintOf(err)
+	defer e.Close() //nolint:errcheck // it has run no job
+	return e.Examine(ctx, p)
+}
+
+// Examine looks at everything the engine needs. It runs make and ssh once each for
+// their versions, and asks the agent, the keychain and the database.
+func (e *Engine) Examine(ctx context.Context, p Program) []Check {
+	return examine(ctx, p, []examination{
+		e.journalCheck, e.storageCheck, e.ledgerCheck, e.keyCheck, e.databaseCheck, e.settingsCheck, one(registryCheck(e.config)),
+	})
+}
+
+// examination is one check that may take its time.
+type examination func(context.Context) Check
+
+func one(c Check) examination { return func(context.Context) Check { return c } }
+
+// examine looks at all of it at once, each for no longer than the limit.
+func examine(ctx context.Context, p Program, records []examination) []Check {
+	looks := []examination{
+		one(Check{Name: p.Name, OK: true, Found: p.Version}),
+		systemCheck,
+		one(variableCheck("PATH", false, "Commands are looked up there: set it.")),
+		one(variableCheck("SSH_AUTH_SOCK", true, "Keys are read from files without an agent. Start one with: eval \"$(ssh-agent)\"; ssh-add")),
+		func(ctx context.Context) Check { return tool(ctx, "make", "--version", false) },
+		func(ctx context.Context) Check { return tool(ctx, "ssh", "-V", true) },
+		agentCheck, keychainCheck,
 	}
-	return check
+	if p.WebView != "" {
+		looks = append(looks[:1:1], append([]examination{one(Check{Name: "web view", OK: true, Found: p.WebView})}, looks[1:]...)...)
+	}
+	looks = append(looks, records...)
+	checks := make([]Check, len(looks))
+	var all sync.WaitGroup
+	for i, l := range looks {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeoutCause(ctx, checkLimit, fmt.Errorf("it did not answer within %v", checkLimit))
+			defer cancel()
+			checks[i] = l(ctx)
+		})
+	}
+	all.Wait()
+	return checks
+}
+
+func systemCheck(ctx context.Context) Check {
+	name := runtime.GOOS
+	switch runtime.GOOS {
+	case "linux":
+		if text, err := os.ReadFile("/etc/os-release"); err == nil {
+			for line := range strings.Lines(string(text)) {
+				if v, ok := strings.CutPrefix(line, "PRETTY_NAME="); ok {
+					name = strings.Trim(strings.TrimSpace(v), `"'`)
+				}
+			}
+		}
+		if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+			name += ", Linux " + strings.TrimSpace(string(text))
+		}
+	case "darwin":
+		if out, _, err := ask(ctx, []string{"sw_vers", "-productVersion"}); err == nil {
+			name = "macOS " + strings.TrimSpace(string(out))
+		}
+	case "windows":
+		if out, _, err := ask(ctx, []string{"cmd", "/c", "ver"}); err == nil {
+			name = strings.TrimSpace(string(out))
+		}
+	}
+	return Check{Name: "system", OK: true, Found: fmt.Sprintf("%s, %s, built with %s", name, runtime.GOARCH, runtime.Version())}
+}
+
+// variableCheck tells what a variable of the environment is, and from where.
+func variableCheck(name string, optional bool, next string) Check {
+	value := os.Getenv(name)
+	c := Check{Name: name, OK: value != "", Optional: optional, Found: value, Origin: origin(name), Next: next, shared: "set"}
+	switch {
+	case value == "":
+		c.Found, c.Origin, c.shared = "not set", "", "not set"
+	case name == "PATH":
+		c.shared = fmt.Sprintf("%d folders", len(strings.Split(value, string(os.PathListSeparator))))
+	}
+	if name == "SSH_AUTH_SOCK" && value == "" && runtime.GOOS == "windows" {
+		c.OK, c.Found = true, "not set; the agent of Windows is used"
+	}
+	return c
 }
 
 // tool asks a program for its version.
 func tool(ctx context.Context, name, flag string, optional bool) Check {
 	check := Check{Name: name, Optional: optional, Next: "Install " + name + "."}
-	var out bytes.Buffer
-	const limit = 5 * time.Second
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not answer within %v", limit))
-	defer cancel()
+	path, err := process.LookPath(name)
+	if err == nil {
+		check.Origin = path
+	}
+	var out limited
 	exit, err := runBriefly(ctx, process.Config{Argv: []string{name, flag}, Stdout: &out, Stderr: &out})
 	if err != nil {
 		var s *process.StartError
@@ -75,5 +152,37 @@ func tool(ctx context.Context, name, flag string, optional bool) Check {
 	}
 	check.Found, _, _ = strings.Cut(out.String(), "\n")
 	check.OK = exit.State == job.Succeeded
+	if !check.OK {
+		check.Next = fmt.Sprintf("See what is wrong with: %s %s", name, flag)
+	}
 	return check
+}
+
+// agentCheck counts the keys of the agent; what they are is nobody's business here.
+func agentCheck(ctx context.Context) Check {
+	keys, how, err := remote.Agent(ctx)
+	c := Check{Name: "agent", OK: err == nil, Optional: true, Found: "it answers, and holds " + count(keys, "key"), Origin: how}
+	switch {
+	case err != nil:
+		c.Origin, c.Found, c.Next = "", err.Error(), "Keys are read from files without it. Look with: ssh-add -l"
+	case keys == 0:
+		c.OK, c.Found, c.Next = false, "it answers, and holds no keys", "Add one with ssh-add, or unlock it."
+	}
+	return c
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func keychainCheck(ctx context.Context) Check {
+	c := Check{Name: "keychain", OK: true, Optional: true, Found: "it answers"}
+	if err := secret.Probe(ctx); err != nil {
+		c.OK, c.Found = false, strings.TrimPrefix(err.Error(), "read probe from the keychain: ")
+		c.Next = "The signing key is kept in a file then, and a database password in PGPASSFILE. On Linux a Secret Service is needed, such as gnome-keyring."
+	}
+	return c
 }

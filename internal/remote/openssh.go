@@ -73,34 +73,41 @@ func (p *Pool) noOpenSSH() error {
 	return nil
 }
 
-// choose decides who makes the connection. It is one program for the whole way:
-// another connection must not run through a master, which may die of it.
+// choose decides who makes the connection.
 func (d *dialer) choose(ctx context.Context, way []step) error {
-	chosen := d.pool.engine(d.host.at)
-	missing := d.pool.noOpenSSH()
+	why, err := d.pool.choice(ctx, d.host.at, way)
+	if err != nil {
+		return d.failure(err)
+	}
+	d.ssh = why
+	return nil
+}
+
+// choice says whether ssh makes a connection, and why. It is one program for the
+// whole way: another connection must not run through a master, which may die of it.
+func (p *Pool) choice(ctx context.Context, to place, way []step) (opensshReason, error) {
+	chosen := p.engine(to)
+	missing := p.noOpenSSH()
 	switch {
 	case chosen == EngineBuiltIn:
-		return nil
+		return opensshReason{}, nil
 	case chosen == EngineOpenSSH && missing != nil:
-		return d.failure(missing)
+		return opensshReason{}, missing
 	case chosen == EngineOpenSSH:
-		d.ssh.text = "chosen for this host"
-		return nil
+		return opensshReason{text: "chosen for this host"}, nil
 	case missing != nil:
-		return nil // ours may do
+		return opensshReason{}, nil // ours may do
 	}
 	for _, s := range way {
 		why := needsOpenSSH(ctx, s.options)
-		if d.pool.engine(s.at) == EngineOpenSSH {
+		if p.engine(s.at) == EngineOpenSSH {
 			why = "chosen for it"
 		}
 		if why != "" {
-			d.ssh.text = s.hop.Name + ": " + why
-			return nil
+			return opensshReason{text: s.hop.Name + ": " + why}, nil
 		}
 	}
-	d.ssh = d.pool.openssh.of(d.host.at)
-	return nil
+	return p.openssh.of(to), nil
 }
 
 // needsOpenSSH says which option of a host only ssh can satisfy.

@@ -95,3 +95,12 @@ func missing() string {
 	}
 	return "no session bus in DBUS_SESSION_BUS_ADDRESS"
 }
+
+// Probe reports whether there is a keychain that answers, nil if so. It reads a
+// secret that nobody stores; one that is locked may ask to be unlocked.
+func Probe(ctx context.Context) error {
+	if _, err := Get(ctx, "probe"); err != nil && !errors.Is(err, ErrNone) {
+		return err
+	}
+	return nil
+}
