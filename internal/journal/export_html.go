@@ -98,13 +98,12 @@ func facts(what job.Job) [][2]string {
 	}
 	end := string(what.State)
 	switch {
-	case what.Signal != "":
-		end += ", " + what.Signal
-	case what.ExitCode != nil:
-		end += fmt.Sprintf(", exit code %d", *what.ExitCode)
-	}
-	if what.Detail != "" {
+	case what.Detail != "":
 		end += ": " + what.Detail
+	case what.Signal != "":
+		end += ": " + what.Signal
+	case what.ExitCode != nil:
+		end += fmt.Sprintf(": exit code %d", *what.ExitCode)
 	}
 	moment := func(t *time.Time) string {
 		if t == nil {
