@@ -36,6 +36,7 @@ export default defineConfig({
     // A font below the limit would become a data: URL, which the content policy refuses.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1200,
+    rolldownOptions: { checks: { pluginTimings: false } }, // a slow machine is no warning
   },
   test: {
     environment: 'happy-dom',

@@ -37,7 +37,7 @@ type Parts struct {
 	lasting bool         // see Lasting
 	forced  int64        // so much of the file is on the disk for sure
 	sync    func() error // tests look
-	zstd *zstd.Encoder
+	zstd    *zstd.Encoder
 }
 
 // Parts opens the record of a job. Errors are those of [Journal.Reader].

@@ -140,7 +140,8 @@ func palette() string {
 			n := i - 16
 			c = fmt.Sprintf("#%02x%02x%02x", level[n/36], level[n/6%6], level[n%6])
 		default:
-			c = fmt.Sprintf("#%[1]02x%[1]02x%[1]02x", 8+10*(i-232))
+			g := 8 + 10*(i-232)
+			c = fmt.Sprintf("#%02x%02x%02x", g, g, g)
 		}
 		fmt.Fprintf(&b, ".f%d{color:%s}.b%d{background:%s}", i, c, i, c)
 	}

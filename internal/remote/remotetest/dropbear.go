@@ -2,7 +2,6 @@ package remotetest
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,5 +48,5 @@ func (s *Server) dropbearKey(kind string) {
 			return
 		}
 	}
-	s.t.Fatal(fmt.Sprintf("dropbearkey shows no public key: %s", out))
+	s.t.Fatalf("dropbearkey shows no public key: %s", out)
 }
