@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -299,6 +300,9 @@ func told(part job.Part, x *index, s job.Statement) (job.Job, error) {
 	what, err := b.summary(*part.End)
 	if err != nil {
 		return job.Job{}, err
+	}
+	if !slices.Contains(job.States, what.State) || !what.State.Final() {
+		return job.Job{}, fmt.Errorf("%q is no end of a job", what.State)
 	}
 	what.Unrecorded = x.seal.Job.Unrecorded
 	got, _ := json.Marshal(x.seal.Job)

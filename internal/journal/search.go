@@ -66,7 +66,7 @@ func (j *Journal) Search(ctx context.Context, q Query, found func(Hit) error) er
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() { s.search(ctx) })
 	}
-	err = s.deliver(found)
+	err = s.deliver(found, cancel)
 	cancel()
 	for x := range s.order { // what was begun and nobody wants
 		x.drain()
@@ -199,7 +199,7 @@ func pieces(x *index) []*piece {
 		for _, m := range x.marks[i:min(i+pieceBlocks, len(x.marks))] {
 			lines += m.lines
 		}
-		if i > 0 && lines == 0 {
+		if i > 0 && lines == 0 && counted(x.marks, i) {
 			continue
 		}
 		p := &piece{start: spot{file: preludeSize}, begin: int64(x.marks[i].fileOffset), first: i == 0}
@@ -217,6 +217,13 @@ func pieces(x *index) []*piece {
 	}
 	out[len(out)-1].last = true
 	return out
+}
+
+// counted reports whether the marks from i on tell of every line up to the next
+// piece: none of them is missing, and what is behind the last mark is not theirs.
+func counted(marks []mark, i int) bool {
+	next := i + pieceBlocks
+	return next < len(marks) && marks[next].number-marks[i].number == uint32(pieceBlocks)
 }
 
 // hand gives a piece to whoever is free, and its place in the order.
@@ -263,13 +270,17 @@ func (s *search) open(x *piece) (err error) {
 	return err
 }
 
-// deliver hands out what was found, in order.
-func (s *search) deliver(found func(Hit) error) error {
+// deliver hands out what was found, in order. What is not wanted any more it
+// cancels.
+func (s *search) deliver(found func(Hit) error, cancel func()) error {
 	around := around{j: s.j, lines: s.q.Context}
 	defer around.close()
 	d := delivery{q: s.q, around: &around, found: found}
 	for x := range s.order {
 		err := d.piece(x)
+		if err != nil {
+			cancel()
+		}
 		x.drain()
 		if err == nil {
 			err = x.err

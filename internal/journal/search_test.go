@@ -257,14 +257,20 @@ func TestSearch_AnEndlessLine(t *testing.T) {
 	rec := begin(t, j)
 	write(t, rec, job.Stdout, []byte("first\n"))
 	piece := bytes.Repeat([]byte("0123456789abcdef"), 4096)
-	for i := range 64 {
+	for i := range 40 {
 		write(t, rec, job.Stdout, piece)
 		if i%20 == 10 {
 			write(t, rec, job.Stdout, []byte("needle"))
 		}
 	}
 	write(t, rec, job.Stdout, []byte("end\nlast"))
+	endless(t, j)
 	finish(t, rec)
+	endless(t, j)
+}
+
+func endless(t *testing.T, j *Journal) {
+	t.Helper()
 	for pattern, want := range map[string][]uint64{
 		"needle": {1}, "f0123": {1}, "^0123": {1}, "^4567": {}, "fend$": {1}, "cdef$": {}, ".*": {0, 1, 2}, "(?i)NEEDLE": {1}, "last": {2}, "^last$": {2}, "nothing": {}, `\bneedle`: {},
 	} {
