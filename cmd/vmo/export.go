@@ -28,14 +28,20 @@ func formatNames() []string {
 func (c *cli) exportCommand() *cobra.Command {
 	var format, file string
 	var force bool
-	cmd := c.reading("export", "Write the record of a job to a file, for others", func(ctx context.Context, e *engine.Engine, j job.Job) error {
+	cmd := c.reviewing("export", "Write the record of a job to a file, for others", func(ctx context.Context, e *engine.Engine, j record) error {
+		write := func(w io.Writer) error {
+			if j.archive {
+				return e.ExportTeam(ctx, j.Job, engine.Format(format), w)
+			}
+			return e.Export(ctx, j.ID, engine.Format(format), w)
+		}
 		if file == "" || file == "-" {
 			if format == string(engine.Bundle) && term.IsTerminal(int(os.Stdout.Fd())) {
 				return job.WithHint(fmt.Errorf("%w: a record is no text", job.ErrInvalid), "Give it a file with -o, or another --format.")
 			}
-			return e.Export(ctx, j.ID, engine.Format(format), os.Stdout)
+			return write(os.Stdout)
 		}
-		return writeWhole(file, force, func(w io.Writer) error { return e.Export(ctx, j.ID, engine.Format(format), w) })
+		return writeWhole(file, force, write)
 	})
 	cmd.Long = `Write the record of a job:
 

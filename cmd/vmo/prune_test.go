@@ -36,6 +36,9 @@ func TestPrune_WaitsForTheArchive(t *testing.T) {
 	if got := h.sum("show", "--archive", id); got != want {
 		t.Error("the archive gives back other bytes")
 	}
+	if got := h.sum("export", "--archive", "--format", "ansi", id); got != want {
+		t.Error("exported from the archive it has other bytes")
+	}
 	h.shipped()
 	h.intact()
 }

@@ -48,11 +48,6 @@ func (j *Journal) export(ctx context.Context, id job.ID, format Format, w io.Wri
 	if format == Bundle {
 		return j.bundle(ctx, id, w)
 	}
-	out := bufio.NewWriterSize(w, 64<<10)
-	x, err := newExporter(format, out)
-	if err != nil {
-		return err
-	}
 	what, err := j.Job(ctx, id)
 	if err != nil {
 		return err
@@ -62,6 +57,24 @@ func (j *Journal) export(ctx context.Context, id job.ID, format Format, w io.Wri
 		return err
 	}
 	defer r.Close()
+	return r.export(ctx, what, format, w)
+}
+
+// Export writes what the reader reads of a job, in every format but Bundle; see
+// [Journal.Export].
+func (r *Reader) Export(ctx context.Context, what job.Job, format Format, w io.Writer) error {
+	if err := r.export(ctx, what, format, w); err != nil {
+		return fmt.Errorf("export job %s: %w", what.ID, err)
+	}
+	return nil
+}
+
+func (r *Reader) export(ctx context.Context, what job.Job, format Format, w io.Writer) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	x, err := newExporter(format, out)
+	if err != nil {
+		return err
+	}
 	if err := x.begin(what); err != nil {
 		return err
 	}
