@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -9,10 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
 )
 
 func (c *cli) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var bundle string
+	cmd := &cobra.Command{
 		Use: "doctor [HOST]", Short: "Check what vmo needs, or how a host would be reached", Args: cobra.MaximumNArgs(1),
 		Long: `Check what vmo needs: its programs, the agent, the keychain, the journal and where
 it lies, the signing key, the database. What is necessary and missing ends it with
@@ -20,11 +23,25 @@ it lies, the signing key, the database. What is necessary and missing ends it wi
 
 With a host: how it resolves, through which others, what makes the connection and
 with which options. Nothing is connected to; this may run what the configuration
-says with Match exec, as ssh does.`,
+says with Match exec, as ssh does.
+
+With --bundle a file is written for a bug report: what is found here, with
+pseudonyms for hosts and projects, without users, commands, output, values of
+variables and passwords. Look at it before you send it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config := engine.Config{DataDir: c.dataDir, SSHConfig: c.sshConfig, Prompts: sync.OnceValue(terminalPrompts)}
-			if len(args) == 0 {
-				return c.printChecks(engine.Examine(cmd.Context(), config, engine.Program{Name: "vmo", Version: version}))
+			program := engine.Program{Name: "vmo", Version: version}
+			switch {
+			case bundle != "" && len(args) > 0:
+				return fmt.Errorf("%w: a report is about this installation, not about a host", job.ErrInvalid)
+			case bundle != "":
+				report, err := engine.MakeReport(cmd.Context(), config, program)
+				if err != nil {
+					return err
+				}
+				return c.writeReport(report, bundle)
+			case len(args) == 0:
+				return c.printChecks(engine.Examine(cmd.Context(), config, program))
 			}
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				checks, err := e.ExamineHost(cmd.Context(), args[0])
@@ -35,6 +52,35 @@ says with Match exec, as ssh does.`,
 			})
 		},
 	}
+	cmd.Flags().StringVar(&bundle, "bundle", "", "write a report for a bug report into this file, a tar.gz")
+	return cmd
+}
+
+// writeReport writes a new file, and says what is in it.
+func (c *cli) writeReport(report engine.Report, path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return job.WithHint(fmt.Errorf("write the report: %w", err), "Name a file that does not exist yet, in a folder that you may write to.")
+	}
+	if err := errors.Join(report.Write(f), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	if c.json {
+		names := []string{}
+		for _, part := range report.Parts {
+			names = append(names, part.Name)
+		}
+		return printJSON(map[string]any{"file": path, "parts": names})
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, part := range report.Parts {
+		fmt.Fprintf(w, "%s\t%d bytes\t%s\n", part.Name, len(part.Text), part.What)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "Written to %s. Look at it before you send it:\n     tar -xOzf %s\n", visible(path), visible(path))
+	return nil
 }
 
 // printChecks lists them; the error stands for what is necessary and missing.
