@@ -144,8 +144,18 @@ func (b *backlog) close() {
 	}
 }
 
-// maxRecords bounds how many records are kept open between two looks.
-const maxRecords = 128
+// maxRecords bounds how many records are kept open between two looks. Each has a
+// file, and a compressor that takes about a megabyte once it was used.
+const maxRecords = 64
+
+// relieve closes a record that was just read, if too many are open: its turn is
+// over. One in which nothing was new goes sooner.
+func (b *backlog) relieve(p *pending, idle bool) {
+	if b.records > maxRecords || idle && b.records > maxRecords/2 {
+		p.ready = nil // it is read again
+		b.shut(p)
+	}
+}
 
 // piece is what is sent of one job in one batch.
 type piece struct {

@@ -92,13 +92,6 @@ func (s *shipper) collect() []piece {
 	turned := c.take(b.open, 0)
 	b.open = append(b.open[turned:], b.open[:turned]...) // next time others are first
 	b.clean()
-	if b.records > maxRecords {
-		for _, p := range b.open {
-			if !p.behind && b.records > maxRecords/2 {
-				b.shut(p)
-			}
-		}
-	}
 	return c.pieces
 }
 
@@ -133,10 +126,12 @@ func (c *collector) take(queue []*pending, leave int) int {
 		}
 		if x.empty() {
 			p.behind, p.due = p.flying != nil, c.now.Add(c.s.a.pace.poll)
+			c.s.backlog.relieve(p, true)
 			continue
 		}
 		x.fit(c.rows)
 		x.taken()
+		c.s.backlog.relieve(p, false)
 		c.rows -= max(1, len(x.part.Blocks))
 		c.bytes -= x.bytes()
 		c.pieces = append(c.pieces, x)

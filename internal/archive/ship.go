@@ -69,7 +69,7 @@ func (a *Archive) Run(ctx context.Context) error {
 		return nil
 	}
 	s := newShipper(a)
-	defer s.backlog.close()
+	defer func() { s.backlog.close() }() // the one that there is then
 	wait := a.pace.backoff
 	for {
 		s.progress = false
@@ -131,7 +131,7 @@ func (a *Archive) ShipOnce(ctx context.Context) (Report, error) {
 		return Report{}, errNothingToShip
 	}
 	s := newShipper(a)
-	defer s.backlog.close()
+	defer func() { s.backlog.close() }() // the one that there is then
 	err := a.explain(s.session(ctx, true))
 	if err != nil {
 		state := Waiting

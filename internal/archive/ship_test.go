@@ -80,6 +80,28 @@ func TestShip_ReadsTheJournalOnce(t *testing.T) {
 	same(t, a, j)
 }
 
+// A thousand living jobs, and as many large ones, are not a thousand open files.
+func TestShip_KeepsFewRecordsOpen(t *testing.T) {
+	t.Parallel()
+	c, db := newArchive(t)
+	_, url := operator(t, c, db)
+	j := newJournal("i1")
+	for range 300 {
+		j.run(20, 1000)
+		id := j.begin(aJob())
+		j.start(id)
+		j.print(id, 1000)
+	}
+	a := quick(Config{URL: url, Source: j})
+	defer a.Close()
+	a.pace.bytes = 100_000
+	shipOnce(t, a)
+	same(t, a, j)
+	if j.open != 0 || j.most > maxRecords+1 {
+		t.Errorf("%d records were open at once, %d are still", j.most, j.open)
+	}
+}
+
 // A server that lost what it had, as after an asynchronous failover, gets it again;
 // and what it has already is not doubled.
 func TestShip_TrustsTheServerAndNoMemory(t *testing.T) {

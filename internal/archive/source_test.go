@@ -27,6 +27,8 @@ type journal struct {
 	records map[job.ID]*record
 	fail    map[job.ID]error // of Open
 	given   int              // blocks, by Part
+	open    int              // records
+	most    int              // that were open at once
 }
 
 type record struct {
@@ -58,6 +60,8 @@ func (j *journal) Open(id job.ID) (Record, error) {
 	if j.records[id] == nil {
 		return nil, job.ErrNotFound
 	}
+	j.open++
+	j.most = max(j.most, j.open)
 	return &reading{j, id}, nil
 }
 
@@ -66,7 +70,12 @@ type reading struct {
 	id job.ID
 }
 
-func (r *reading) Close() error { return nil }
+func (r *reading) Close() error {
+	r.j.mu.Lock()
+	defer r.j.mu.Unlock()
+	r.j.open--
+	return nil
+}
 
 func (r *reading) Left(from uint32) (n uint64, err error) {
 	r.j.mu.Lock()
