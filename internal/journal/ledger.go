@@ -172,8 +172,10 @@ func (l *ledger) catchUp() error {
 		}
 	}
 	l.size = from + int64(end)
-	if end == 0 {
-		l.n, l.last = 0, ""
+	if end == 0 { // nothing whole behind what is known
+		if from == 0 {
+			l.n, l.last = 0, ""
+		}
 		return nil
 	}
 	line := tail[:end-1]

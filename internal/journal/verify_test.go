@@ -474,6 +474,9 @@ func TestLedger_OfManyProcessesAndATornEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, _, err := journals[0].Head(); err != nil { // it knows of all of them
+		t.Fatal(err)
+	}
 	f, err := os.OpenFile(filepath.Join(dir, ledgerName), os.O_WRONLY|os.O_APPEND, 0)
 	if err == nil {
 		_, err = f.WriteString(`{"n":9`) // as a power cut leaves it
