@@ -145,7 +145,9 @@ func (p *hitPrinter) print(ctx context.Context, h engine.Hit) error {
 		_, err := fmt.Fprintf(p.w, "%s:%d\n", p.short, h.Count)
 		return err
 	}
-	p.matched(h)
+	if err := p.matched(h); err != nil {
+		return err // whoever reads has gone
+	}
 	if p.hits == 1 {
 		return p.w.Flush() // the first is there at once
 	}
@@ -153,7 +155,7 @@ func (p *hitPrinter) print(ctx context.Context, h engine.Hit) error {
 }
 
 // matched prints a line that matches, and what stands before it.
-func (p *hitPrinter) matched(h engine.Hit) {
+func (p *hitPrinter) matched(h engine.Hit) error {
 	number := h.Line + 1
 	p.behind(number)
 	first := number - uint64(len(h.Before))
@@ -165,8 +167,9 @@ func (p *hitPrinter) matched(h engine.Hit) {
 			fmt.Fprintf(p.w, "%s-%d-%s\n", p.short, n, visible(text))
 		}
 	}
-	fmt.Fprintf(p.w, "%s:%d:%s\n", p.short, number, visible(h.Text))
+	_, err := fmt.Fprintf(p.w, "%s:%d:%s\n", p.short, number, visible(h.Text))
 	p.line, p.after = number, h.After
+	return err
 }
 
 // behind prints what stands behind the last hit, up to a line.

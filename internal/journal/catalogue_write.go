@@ -46,8 +46,10 @@ func putJob(tx *sql.Tx, j job.Job) error {
 	case state.Final() && !j.State.Final():
 		return nil
 	}
-	if _, err := tx.Exec(`UPDATE job SET state = ? WHERE n = ? AND state <> ?1`, string(j.State), n); err != nil {
-		return err
+	if state != j.State {
+		if _, err := tx.Exec(`UPDATE job SET state = ? WHERE n = ?`, string(j.State), n); err != nil {
+			return err
+		}
 	}
 	_, err = tx.Exec(`UPDATE body SET json = ? WHERE n = ?`, string(body), n)
 	return err

@@ -6,7 +6,8 @@
 //
 //	journal.json      its identity and format
 //	open/ID.seg       one append-only segment for each job that has not ended
-//	jobs/Y/M/D/ID.seg the sealed segments of those that have
+//	jobs/Y/M/D/ID.seg the sealed segments of those that have; beside an imported
+//	                  one ID.origin, see bundle.go
 //	catalogue-2.db    a list of jobs in SQLite, a cache made from the segments
 //	ledger            what was begun, sealed and removed: a signed chain, see ledger.go
 //	replicas/ID.seg   copies of records of other installations, a cache

@@ -8,6 +8,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -184,6 +185,9 @@ type matcher struct {
 
 	rare  finder // of what is needed, that which is in the fewest lines; empty: all are in most
 	units int    // until it is looked for anew
+
+	single bool // the regexp package is faster, line by line
+	trial  int  // until that is tried out anew
 }
 
 // finder looks for a literal by its end, from the byte on that is rarest in the
@@ -317,12 +321,41 @@ func eachLine(text []byte, f finder, do func(begin, at, end int) bool) {
 	}
 }
 
-// all asks RE2 for all lines.
-func (p *pattern) all(text []byte, found func(at int) bool) {
-	for _, m := range p.every.FindAllIndex(text, -1) {
-		if !found(m[0]) {
+// all asks for all lines. A call of RE2 costs as much as a hundred bytes of its
+// matching do: where most lines match, the regexp package can be faster line by
+// line. Which one is, is tried out now and then.
+func (m *matcher) all(text []byte, found func(at int) bool) {
+	if m.trial--; m.trial <= 0 {
+		m.trial = rarely
+		sample := text[:min(len(text), 8<<10)]
+		began := time.Now()
+		m.every.FindAllIndex(sample, -1)
+		together := time.Since(began)
+		began = time.Now()
+		m.byLine(sample, func(int) bool { return true })
+		m.single = time.Since(began) < together
+	}
+	if m.single {
+		m.byLine(text, found)
+		return
+	}
+	for _, at := range m.every.FindAllIndex(text, -1) {
+		if !found(at[0]) {
 			return
 		}
+	}
+}
+
+func (m *matcher) byLine(text []byte, found func(at int) bool) {
+	for from := 0; from <= len(text); {
+		end := len(text)
+		if n := bytes.IndexByte(text[from:], '\n'); n >= 0 {
+			end = from + n
+		}
+		if m.one.Match(text[from:end]) && !found(from) {
+			return
+		}
+		from = end + 1
 	}
 }
 
