@@ -73,7 +73,7 @@ func (c *cli) shipOnce(ctx context.Context, e *engine.Engine) error {
 	for _, f := range append(report.Quarantined, report.SetAside...) {
 		complain(fmt.Errorf("job %s: %w", f.Job, f.Error))
 	}
-	if err == nil && report.Left > 0 {
+	if err == nil && report.Left+len(report.Quarantined)+len(report.SetAside) > 0 {
 		return exitCode(1)
 	}
 	return err

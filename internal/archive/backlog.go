@@ -27,6 +27,8 @@ type pending struct {
 	done   uint64 // bytes of output that are there
 	total  uint64 // of the whole record, once its ledger says so
 	left   uint64 // that are known not to be there
+	goal   uint64 // how many bytes there were when it was looked at first
+	aimed  bool   // goal is known
 
 	ready *job.Part // what was read and did not fit into a batch
 
@@ -211,7 +213,15 @@ func (b *backlog) look(p *pending, limit int) (piece, error) {
 			return piece{}, err
 		}
 	}
+	if !p.aimed {
+		p.goal, p.aimed = p.done+p.left, true
+	}
 	return piece{p, part}, nil
+}
+
+// later reports whether a piece came after the first look.
+func (x *piece) later() bool {
+	return !x.part.Sealed && x.p.opened && x.p.done >= x.p.goal && len(x.part.Blocks) > 0
 }
 
 // read reads what comes next of a record.

@@ -129,6 +129,10 @@ func (c *collector) take(queue []*pending, leave int) int {
 			c.s.backlog.relieve(p, true)
 			continue
 		}
+		if c.s.once && x.later() { // a job that prints without end would keep it for ever
+			p.behind, p.due = false, c.now.Add(time.Hour)
+			continue
+		}
 		x.fit(c.rows)
 		x.taken()
 		c.s.backlog.relieve(p, false)

@@ -29,6 +29,7 @@ type shipper struct {
 	id      string
 	backlog *backlog
 	report  Report
+	once    bool // only what is there now
 
 	conn      *pgx.Conn
 	acked     uint64 // the last entry of the ledger that the archive has
@@ -73,7 +74,7 @@ func (a *Archive) Run(ctx context.Context) error {
 	wait := a.pace.backoff
 	for {
 		s.progress = false
-		err := s.session(ctx, false)
+		err := s.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -132,7 +133,8 @@ func (a *Archive) ShipOnce(ctx context.Context) (Report, error) {
 	}
 	s := newShipper(a)
 	defer func() { s.backlog.close() }() // the one that there is then
-	err := a.explain(s.session(ctx, true))
+	s.once = true
+	err := a.explain(s.session(ctx))
 	if err != nil {
 		state := Waiting
 		if c := classify(err); c == classAuth || c == classStop {
@@ -148,7 +150,7 @@ func (a *Archive) ShipOnce(ctx context.Context) (Report, error) {
 
 // session ships through one connection, until it fails, the context ends or,
 // once, nothing is left.
-func (s *shipper) session(ctx context.Context, once bool) (err error) {
+func (s *shipper) session(ctx context.Context) (err error) {
 	if s.conn, err = s.a.connect(ctx); err != nil {
 		return err
 	}
@@ -166,17 +168,17 @@ func (s *shipper) session(ctx context.Context, once bool) (err error) {
 			return err
 		}
 		s.progress = s.progress || worked
-		if err := s.query(ctx, func(ctx context.Context) error { return s.talk(ctx, once && !worked) }); err != nil {
+		if err := s.query(ctx, func(ctx context.Context) error { return s.talk(ctx, s.once && !worked) }); err != nil {
 			return err
 		}
 		if worked {
 			continue
 		}
 		due, more := s.next()
-		if once && !more {
+		if s.once && !more {
 			return nil
 		}
-		if err := s.await(ctx, due, once); err != nil {
+		if err := s.await(ctx, due); err != nil {
 			return err
 		}
 	}
@@ -406,7 +408,7 @@ func (s *shipper) next() (due time.Time, more bool) {
 }
 
 // await waits for something new.
-func (s *shipper) await(ctx context.Context, due time.Time, once bool) error {
+func (s *shipper) await(ctx context.Context, due time.Time) error {
 	settle := time.NewTimer(s.a.pace.settle)
 	defer settle.Stop()
 	select {

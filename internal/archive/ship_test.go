@@ -102,6 +102,25 @@ func TestShip_KeepsFewRecordsOpen(t *testing.T) {
 	}
 }
 
+func TestShipOnce_EndsWhileAJobPrintsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	c, db := newArchive(t)
+	_, url := operator(t, c, db)
+	j := newJournal("i1")
+	j.endless = j.begin(aJob())
+	ended := j.run(3, 10)
+	a := quick(Config{URL: url, Source: j})
+	defer a.Close()
+	if r := shipOnce(t, a); r.Left != 0 {
+		t.Errorf("shipped %+v", r)
+	}
+	for id, sealed := range map[job.ID]bool{j.endless: false, ended: true} {
+		if rec, err := pull(t.Context(), a, id); err != nil || rec.sealed != sealed || len(rec.blocks) == 0 {
+			t.Errorf("%d blocks, sealed %t, %v", len(rec.blocks), rec.sealed, err)
+		}
+	}
+}
+
 // A server that lost what it had, as after an asynchronous failover, gets it again;
 // and what it has already is not doubled.
 func TestShip_TrustsTheServerAndNoMemory(t *testing.T) {
