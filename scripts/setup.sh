@@ -236,6 +236,13 @@ install_on_debian() {
 		"${root[@]}" touch /etc/ssh/sshd_not_to_be_run
 		printf 'setup: the SSH server is for the tests and stays off: see /etc/ssh/sshd_not_to_be_run\n' >&2
 	fi
+	if [[ " ${missing[*]} " == *" postgresql "* && ! -e /etc/postgresql-common/createcluster.conf ]]; then
+		# The same for Postgres, whose package would make a cluster and start it.
+		"${root[@]}" mkdir -p /etc/postgresql-common
+		printf 'create_main_cluster = false\n' | "${root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+		command+=(-o Dpkg::Options::=--force-confold)
+		printf 'setup: Postgres is for the tests and for development; no cluster is made: see /etc/postgresql-common/createcluster.conf\n' >&2
+	fi
 	"${command[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
 		fail "the packages could not be installed." "See what apt says: ${root[*]} apt-get install --no-install-recommends ${missing[*]}"
 }
