@@ -68,7 +68,7 @@ func (a *Archive) rows(ctx context.Context, where []string, args []any, limit in
 		) r ON true
 		ORDER BY j.job_id DESC`, clause(where), len(args))
 	var list []Row
-	err := a.read(ctx, func(q querier) error {
+	err := a.read(ctx, func(ctx context.Context, q querier) error {
 		list = nil
 		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
@@ -192,7 +192,7 @@ func (a *Archive) Count(ctx context.Context, f job.Filter) (n int, err error) {
 	if len(f.States) > 0 {
 		joins = `LEFT JOIN vmo.job_event s ON s.job_id = j.job_id AND s.kind = 'start' LEFT JOIN vmo.job_event e ON e.job_id = j.job_id AND e.kind = 'end'`
 	}
-	err = a.read(ctx, func(q querier) error {
+	err = a.read(ctx, func(ctx context.Context, q querier) error {
 		return q.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM vmo.job j %s %s`, joins, clause(where)), args...).Scan(&n)
 	})
 	return n, err
@@ -231,7 +231,7 @@ func (a *Archive) Part(ctx context.Context, id job.ID, from uint32, limit int) (
 		return job.Part{}, fmt.Errorf("%w: %q is not a job id", job.ErrInvalid, id)
 	}
 	part := job.Part{Opening: job.Opening{ID: id}}
-	err := a.read(ctx, func(q querier) error { return readPart(ctx, q, u, from, limit, &part) })
+	err := a.read(ctx, func(ctx context.Context, q querier) error { return readPart(ctx, q, u, from, limit, &part) })
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = job.WithHint(fmt.Errorf("job %s: %w in the archive", id, job.ErrNotFound), "List the jobs that are there with: vmo jobs --archive")
 	}
@@ -297,7 +297,7 @@ func readPart(ctx context.Context, q querier, id [16]byte, from uint32, limit in
 // number greater than after, in order.
 func (a *Archive) Entries(ctx context.Context, installation string, after uint64, limit int) ([]job.Entry, error) {
 	var list []job.Entry
-	err := a.read(ctx, func(q querier) error {
+	err := a.read(ctx, func(ctx context.Context, q querier) error {
 		list = nil
 		rows, err := q.Query(ctx, `SELECT body, sig FROM vmo.ledger WHERE installation_id = $1 AND n > $2 ORDER BY n LIMIT $3`, text(installation), int64(after), limit)
 		if err != nil {
@@ -325,7 +325,7 @@ type Installation struct {
 // Installations lists all of them, the one that was there last first.
 func (a *Archive) Installations(ctx context.Context) ([]Installation, error) {
 	var list []Installation
-	err := a.read(ctx, func(q querier) error {
+	err := a.read(ctx, func(ctx context.Context, q querier) error {
 		list = nil
 		rows, err := q.Query(ctx, `
 			SELECT i.installation_id, i.operator, coalesce(p.laptop, i.laptop), i.first_seen, coalesce(p.seen_at, i.first_seen),
@@ -367,7 +367,7 @@ func (a *Archive) Removals(ctx context.Context, id job.ID) ([]Removal, error) {
 		return nil, fmt.Errorf("%w: %q is not a job id", job.ErrInvalid, id)
 	}
 	var list []Removal
-	err := a.read(ctx, func(q querier) error {
+	err := a.read(ctx, func(ctx context.Context, q querier) error {
 		list = nil
 		rows, err := q.Query(ctx, `SELECT kind, coalesce(first, 0), coalesce(last, 0), coalesce(blocks, 0), coalesce(bytes, 0), coalesce(chain, ''), by_whom, why, at
 			FROM vmo.removal WHERE job_id = $1 ORDER BY n`, u)
@@ -388,12 +388,14 @@ func (a *Archive) Removals(ctx context.Context, id job.ID) ([]Removal, error) {
 }
 
 // read runs a query on a connection for readers, once more if that turns out to
-// have died meanwhile.
-func (a *Archive) read(ctx context.Context, f func(querier) error) error {
+// have died meanwhile. A network that is silent does not keep it for ever.
+func (a *Archive) read(ctx context.Context, f func(context.Context, querier) error) error {
+	ctx, cancel := context.WithTimeout(ctx, a.pace.batch)
+	defer cancel()
 	for try := 0; ; try++ {
 		pool, err := a.reader(ctx)
 		if err == nil {
-			err = f(pool)
+			err = f(ctx, pool)
 		}
 		if err == nil || errors.Is(err, pgx.ErrNoRows) {
 			return err
@@ -401,7 +403,7 @@ func (a *Archive) read(ctx context.Context, f func(querier) error) error {
 		if try == 0 && ctx.Err() == nil && broken(err) {
 			continue
 		}
-		if err = a.explain(err); ctx.Err() == nil {
+		if err = a.explain(err); !errors.Is(err, context.Canceled) {
 			err = fmt.Errorf("read the archive: %w", err)
 		}
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"vmorchestrator/internal/archive/archivetest"
 	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/proxytest"
 )
 
 func TestJobs_AreWhatTheyWereWithWhatBecameOfThem(t *testing.T) {
@@ -196,6 +197,29 @@ func TestRead_AfterARestart(t *testing.T) {
 	c.Kill()
 	c.Start(t)
 	same(t, a, j)
+}
+
+func TestRead_TheNetworkIsSilent(t *testing.T) {
+	t.Parallel()
+	c, db := newArchive(t)
+	viewer := c.Login(t, "secret", "vmo_viewer")
+	proxy := proxytest.New(t, c.Addr())
+	a := quick(Config{URL: c.TCP(proxy.Addr, viewer, "secret", db)})
+	defer a.Close()
+	if _, err := a.Jobs(t.Context(), job.Filter{}, "", 1); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Freeze()
+	a.pace.batch = 200 * time.Millisecond
+	if _, err := a.Jobs(t.Context(), job.Filter{}, "", 1); err == nil || !strings.Contains(err.Error(), "in time") || job.HintOf(err) == "" {
+		t.Errorf("got %v, hint %q", err, job.HintOf(err))
+	}
+	proxy.Thaw()
+	proxy.Cut()
+	a.pace.batch = time.Minute
+	if _, err := a.Jobs(t.Context(), job.Filter{}, "", 1); err != nil {
+		t.Error(err)
+	}
 }
 
 // watch collects what a watcher is told.

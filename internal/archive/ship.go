@@ -350,7 +350,7 @@ func (s *shipper) elsewhere(p *pending, other bool) {
 	switch {
 	case errors.Is(err, errDiffers):
 		s.quarantine(p, err)
-	case err == nil && len(x.part.Blocks) > 0 && !other:
+	case err == nil && len(x.part.Blocks) > 0 && !other && p.next > 0: // at 0 its output was removed there
 		s.quarantine(p, fmt.Errorf("%w: it has ended there after block %d, and here it goes on", errDiffers, int64(p.next)-1))
 	default:
 		s.backlog.drop(p)
