@@ -6,8 +6,9 @@
 // (feed.go), the page fetches the bytes through the asset server (output.go).
 //
 // Goroutines: Startup starts the feed, the watch of the projects and the ear for
-// signals; Search one for the search of the page, which the next one ends. Shutdown
-// ends them and waits for them.
+// signals; Search one for the search of the page, which the next one ends; Archive.Open one
+// for each living job of a colleague, which Leave ends. Shutdown ends them and waits
+// for them.
 package app
 
 import (
@@ -23,6 +24,7 @@ import (
 	"github.com/wailsapp/wails/v2/pkg/runtime"
 
 	"vmorchestrator/internal/engine"
+	"vmorchestrator/internal/job"
 )
 
 // App is the life of the window. It is not bound.
@@ -47,6 +49,7 @@ type shell struct {
 	version  string
 	ended    chan struct{} // closed by Shutdown
 	searches *searches
+	pulls    *pulls
 
 	mu     sync.Mutex
 	ctx    context.Context // of the window; Wails wants it for dialogs and events
@@ -59,7 +62,7 @@ type shell struct {
 // New makes the window of a version. Args are folders to open as projects.
 func New(version string, args []string) *App {
 	s := &shell{version: version, ended: make(chan struct{}), seen: map[string]bool{}}
-	s.searches = &searches{shell: s}
+	s.searches, s.pulls = &searches{shell: s}, &pulls{shell: s, open: map[job.ID]*pull{}}
 	return &App{
 		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Archive: &Archive{s}, Settings: &Settings{s}, Output: newOutput(s),
 		shell: s, args: args, told: make(chan struct{}),

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"vmorchestrator/internal/engine"
@@ -122,4 +124,101 @@ func (b *Jobs) Verify(id string) ([]engine.Verdict, error) {
 		return nil
 	})
 	return verdicts, err
+}
+
+// Jobs returns a page of the jobs of the archive: those of the whole team, newest
+// first.
+func (b *Archive) Jobs(q Query) ([]engine.TeamJob, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return nil, err
+	}
+	return e.TeamJobs(b.shell.ctx, q.Filter, job.ID(q.Before), min(max(q.Limit, 1), 500))
+}
+
+// Count tells how many jobs of the archive a filter means.
+func (b *Archive) Count(f job.Filter) (int, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return 0, err
+	}
+	return e.TeamCount(b.shell.ctx, f)
+}
+
+// Open brings the record of a colleague's job here, as far as the archive has it.
+// While the job runs it goes on, until Leave or the end of the window; hints tell
+// of what comes.
+func (b *Archive) Open(id string) (engine.TeamJob, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return engine.TeamJob{}, err
+	}
+	if _, err := job.ParseID(id); err != nil {
+		return engine.TeamJob{}, err
+	}
+	complete, err := e.Pull(b.shell.ctx, job.ID(id))
+	if err == nil && !complete {
+		err = b.shell.pulls.begin(e, job.ID(id))
+	}
+	if err != nil {
+		return engine.TeamJob{}, err
+	}
+	return e.TeamFind(b.shell.ctx, id)
+}
+
+// Leave ends what Open began: nobody looks at the job any more.
+func (b *Archive) Leave(id string) { b.shell.pulls.end(job.ID(id), nil) }
+
+// pulls are the living jobs of colleagues that the page looks at.
+type pulls struct {
+	shell *shell
+
+	mu     sync.Mutex
+	open   map[job.ID]*pull
+	closed bool
+	tasks  sync.WaitGroup
+}
+
+// pull is one of them.
+type pull struct{ cancel context.CancelFunc }
+
+func (p *pulls) begin(e *engine.Engine, id job.ID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return engine.ErrClosed
+	}
+	if _, there := p.open[id]; there {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(p.shell.ctx)
+	this := &pull{cancel}
+	p.open[id] = this
+	p.tasks.Add(1)
+	go func() {
+		defer p.tasks.Done()
+		_ = e.PullOn(ctx, id) // what cannot be had is not shown; opening it again says why
+		p.end(id, this)
+	}()
+	return nil
+}
+
+// end ends one of them, or whichever there is of the job.
+func (p *pulls) end(id job.ID, which *pull) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if there := p.open[id]; there != nil && (which == nil || which == there) {
+		there.cancel()
+		delete(p.open, id)
+	}
+}
+
+func (p *pulls) close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, there := range p.open {
+		there.cancel()
+	}
+	p.mu.Unlock()
+	p.tasks.Wait()
 }

@@ -77,13 +77,13 @@ func (b *Jobs) Names() (engine.Names, error) {
 	return e.Names(b.shell.ctx)
 }
 
-// Get returns one job.
+// Get returns one job, also one of a colleague that was opened.
 func (b *Jobs) Get(id string) (Job, error) {
 	e, err := b.shell.open()
 	if err != nil {
 		return Job{}, err
 	}
-	j, err := e.Find(b.shell.ctx, id)
+	j, err := e.Job(b.shell.ctx, job.ID(id))
 	return Job{j, e.Owns(j.ID)}, err
 }
 

@@ -62,6 +62,8 @@ func TestWire_GoldenFiles(t *testing.T) {
 			Quarantined: []engine.ArchiveFault{{Job: j.ID, Error: "block 7 is another one there", Hint: "Verify it."}}, SetAside: []engine.ArchiveFault{},
 		},
 		"database-check": engine.DatabaseCheck{Server: "ann@db.example:5432/vmo", Postgres: "16.4", Transport: "TLSv1.3", Login: "ann", May: "operator", Writable: true, Schema: 1, AnswerMS: 4, Jobs: 12, Bytes: 4096, Installations: 3, Entries: 12, Ledger: 14},
+		"team-job":       engine.TeamJob{Job: j, Installation: "01a20000-0000-7000-8000-00000000000a", Login: "bob", Laptop: "bob@desk", OwnerSeen: at, Offline: true, Removed: true},
+		"exported":       Exported{Path: "/home/ann/deploy.html", Bytes: 4096, Problem: "block 7 is damaged"},
 		"verdicts": []engine.Verdict{
 			{Result: engine.Intact, State: "signed"},
 			{Job: j.ID, Result: engine.Tampered, Findings: []string{"block 7 is not what it was"}, State: "sealed", Blocks: 9, Bytes: 4096},

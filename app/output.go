@@ -28,7 +28,11 @@ type Output struct {
 
 func newOutput(s *shell) *Output { return &Output{s, newReaders(s)} }
 
-func (o *Output) close() { o.shell.searches.close(); o.readers.close() }
+func (o *Output) close() {
+	o.shell.searches.close()
+	o.shell.pulls.close()
+	o.readers.close()
+}
 
 // policy allows what the window needs and nothing else. Scripts come only from
 // the program itself; style elements are how xterm.js draws.

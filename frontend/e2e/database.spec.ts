@@ -1,7 +1,7 @@
 /* The team's database and the proof of a record, on the backend in memory. */
 
 import { expect, test, type Page } from '@playwright/test';
-import { axe, open, pane } from './fake.page';
+import { axe, open, pane, run } from './fake.page';
 
 const state = (page: Page) => page.getByTestId('database-state');
 
@@ -54,6 +54,43 @@ test('a record is verified, and what is wrong with it is named', async ({ page }
   await expect(pane(page).getByTestId('verdict')).toContainText(/Not what was recorded.*block 2 is not what was recorded/);
 });
 
+test('the team’s jobs are in the history; a colleague’s is followed, and nothing else can be done with it', async ({ page }) => {
+  const errors = await open(page, '?fake=team');
+  await expect(page.getByTestId('history-row').first()).not.toContainText('slow');
+  await page.getByTestId('history-button').click();
+  await page.getByTestId('whose-team').click();
+  const row = page.getByTestId('history-job').filter({ hasText: 'slow' });
+  await expect(row).toContainText('bob@desk');
+  await expect(page.getByTestId('history-job').filter({ hasText: 'progress-bar' })).toContainText('away');
+  await row.click();
+  await expect(pane(page).getByTestId('colleague')).toContainText('Of bob@desk, from the database.');
+  await expect(pane(page).getByTestId('log-line').first()).toContainText('step 1 of 600');
+  const before = await pane(page).getByTestId('log-line').count();
+  await expect.poll(() => pane(page).getByTestId('log-line').count()).toBeGreaterThan(before); // live
+  for (const id of ['cancel-button', 'again-button', 'verify-button']) await expect(pane(page).getByTestId(id)).toHaveCount(0);
+  await pane(page).getByTestId('close-pane').click();
+  await page.locator('#history-text').fill('progress');
+  await expect(page.getByTestId('history-job')).toHaveCount(1);
+  await page.getByTestId('history-job').click();
+  await expect(pane(page).getByTestId('colleague')).toContainText(/eve@train is away since .*it may have ended meanwhile/);
+  await page.getByTestId('whose-mine').click();
+  await expect(page.getByText('No job matches')).toBeVisible();
+  expect(errors).toEqual([]);
+});
+
+test('a record is saved as a file in the format that is chosen', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('history-row').filter({ hasText: 'build' }).first().click();
+  await pane(page).getByTestId('export-button').click();
+  await expect(page.getByTestId('export-dialog')).toContainText('may contain secrets');
+  await page.getByTestId('export-html').click();
+  await expect(page.getByTestId('export-dialog')).toContainText('Saved 4.1 kB to /home/ada/build.html');
+  await page.keyboard.press('Escape');
+  await run(page, 'slow');
+  await pane(page).getByTestId('export-button').click();
+  await expect(page.getByTestId('export-record')).toBeDisabled(); // its proof comes with its end
+});
+
 for (const scheme of ['light', 'dark'] as const) {
   test(`the database is accessible in ${scheme} colours`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
@@ -71,6 +108,14 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.getByLabel('Database', { exact: true }).fill('postgres://ada@db.example/vmo');
     await page.getByTestId('database-use').click();
     await expect(page.getByTestId('share')).toBeVisible();
+    await axe(page);
+    await page.goto('/?fake=team');
+    await page.getByTestId('history-button').click();
+    await page.getByTestId('whose-team').click();
+    await page.getByTestId('history-job').filter({ hasText: 'slow' }).click();
+    await expect(pane(page).getByTestId('colleague')).toBeVisible();
+    await axe(page);
+    await pane(page).getByTestId('export-button').click();
     await axe(page);
   });
 }

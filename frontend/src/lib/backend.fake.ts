@@ -7,7 +7,7 @@ import { FakeHosts } from './fake.hosts';
 import { forwardSpec } from './format.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
-import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type SearchHit, type SearchQuery, type Start, type TargetList } from './types';
+import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type SearchHit, type SearchQuery, type Start, type TargetList, type TeamJob } from './types';
 
 interface FakeJob {
   job: Job;
@@ -43,7 +43,7 @@ export class FakeBackend implements Backend {
 
   constructor(options: FakeOptions = {}) {
     this.#readOnly = options.readOnly ?? false;
-    this.database = new FakeArchive(() => this.emit('archive', {}));
+    this.database = new FakeArchive(() => this.emit('archive', {}), () => this.#team());
     this.there = new FakeHosts({ empty: options.empty ?? false, changed: () => this.emit('hosts', {}), asked: () => this.emit('prompt', {}) });
     this.#list = options.empty
       ? { projects: [], problems: [], registry: '/home/ada/.config/mkcli/registry', registry_exists: false }
@@ -109,6 +109,7 @@ export class FakeBackend implements Backend {
       if (fake.record instanceof StoredRecord) fake.record.note({ kind: 'resize', size }, Date.now());
       fake.job.size = size;
     },
+    export: async (id, format) => ({ path: `/home/ada/${this.#find(id).job.target}.${format}`, bytes: 4096, problem: '' }),
     verify: async (id) => this.database.verify(this.#find(id).job.target),
     unrecorded: async (id) => {
       const fake = this.#find(id);
@@ -172,6 +173,7 @@ export class FakeBackend implements Backend {
     const among = <T>(values: T[] | undefined, value: T): boolean => !values?.length || values.includes(value);
     const text = filter.text?.toLowerCase() ?? '';
     return [...this.#jobs.values()]
+      .filter((fake) => !this.#colleagues.has(fake.job.id))
       .map((fake) => this.#view(fake))
       .filter(
         (job) =>
@@ -309,7 +311,7 @@ export class FakeBackend implements Backend {
     this.#hinting = true;
     setTimeout(() => {
       this.#hinting = false;
-      const jobs = [...this.#dirty].map((dirty) => this.#view(this.#find(dirty)));
+      const jobs = [...this.#dirty].filter((dirty) => !this.#colleagues.has(dirty) || this.database.brought.has(dirty)).map((dirty) => this.#view(this.#find(dirty)));
       this.#dirty.clear();
       this.emit('jobs', { jobs: jobs.map((j) => ({ id: j.id, state: j.state, seq: j.chunks, lines: j.lines, bytes: j.bytes, stalled: j.stalled })), more: false });
     }, HINT);
@@ -404,6 +406,21 @@ export class FakeBackend implements Backend {
     return { list, detail, connect, disconnect, engine, setEngine, sources, targets };
   }
 
+  /** What is in the database: this machine's jobs, and two of a colleague, of which one runs. */
+  #team(): TeamJob[] {
+    const mine = { installation: 'a', mine: true, login: 'ada', laptop: 'ada@zeta', owner_seen: new Date().toISOString(), offline: false, removed: false };
+    return [...this.#jobs.values()]
+      .map((fake) => ({ ...this.#view(fake), ...(this.#colleagues.get(fake.job.id) ?? mine) }))
+      .sort((a, b) => (a.id < b.id ? 1 : -1));
+  }
+  #colleagues = new Map<string, Omit<TeamJob, keyof Job>>();
+
+  /** Lets a colleague run a job. */
+  colleague(target: string, over: Partial<TeamJob> = {}): void {
+    const { id } = this.#launch(this.#make(Date.now(), target, '/home/bob/src/shop', { operator: 'bob@desk', project: 'shop', owned: false }), scriptOf(target), Date.now());
+    this.#colleagues.set(id, { installation: 'b', mine: false, login: 'bob', laptop: 'bob@desk', owner_seen: new Date().toISOString(), offline: false, removed: false, ...over });
+  }
+
   get archive(): Backend['archive'] {
     return this.database.backend;
   }
@@ -463,8 +480,14 @@ const LEVELS = ['\x1b[32mINFO\x1b[0m ', '\x1b[36mDEBUG\x1b[0m', '\x1b[33mWARN\x1
 const floodLine = (n: number): string =>
   `${LEVELS[n % 3]} shop.orders line ${n} checkout accepted user=${(n * 7919) % 100_000} items=${n % 7} "ok" took ${(n * 31) % 900} ms`;
 
-/** The fake for a page's address: ?fake, ?fake=empty, ?fake=many, ?fake=readonly. */
+/** The fake for a page's address: ?fake, ?fake=empty, ?fake=many, ?fake=readonly, ?fake=team. */
 export function fakeBackend(address: string): FakeBackend {
   const kind = new URLSearchParams(address).get('fake');
-  return new FakeBackend({ empty: kind === 'empty', history: kind !== 'empty', readOnly: kind === 'readonly', many: kind === 'many' ? 900 : 0 });
+  const backend = new FakeBackend({ empty: kind === 'empty', history: kind !== 'empty', readOnly: kind === 'readonly', many: kind === 'many' ? 900 : 0 });
+  if (kind === 'team') {
+    backend.database.set({ state: 'current', server: 'ada@db.example:5432/vmo', origin: 'VMO_DATABASE_URL', lag_known: true, entries: 52 });
+    backend.colleague('slow');
+    backend.colleague('progress-bar', { offline: true, laptop: 'eve@train' });
+  }
+  return backend;
 }

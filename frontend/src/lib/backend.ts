@@ -10,7 +10,7 @@ import * as Settings from '../../wailsjs/go/app/Settings';
 import type { app, engine, job, journal } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type Events, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TunnelRequest, type Verdict } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type Events, type Exported, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -23,6 +23,8 @@ export type Wire = [
   Checked<Missing<Names, journal.Names>>,
   Checked<Exclude<Missing<ArchiveInfo, engine.ArchiveStatus>, 'database'>>,
   Checked<Missing<DatabaseCheck, engine.DatabaseCheck>>,
+  Checked<Exclude<Missing<TeamJob, engine.TeamJob>, 'owned'>>,
+  Checked<Missing<Exported, app.Exported>>,
   Checked<Missing<Verdict, journal.Verdict>>,
   Checked<Missing<SearchQuery, app.SearchQuery> | Missing<app.SearchQuery, SearchQuery>>,
   Checked<Missing<Start, app.Request> | Missing<app.Request, Start>>,
@@ -92,6 +94,7 @@ const jobOf = (job: Job): Job => ({
   started_at: job.started_at ?? null,
   finished_at: job.finished_at ?? null,
 });
+const teamOf = (job: TeamJob): TeamJob => ({ ...job, ...jobOf(job), owned: false }); // no other machine's job takes keys from here
 const projectsOf = (list: ProjectList): ProjectList => ({ ...list, projects: list.projects ?? [], problems: list.problems ?? [] });
 const targetsOf = (list: TargetList): TargetList => ({
   ...list,
@@ -139,6 +142,7 @@ export const wails: Backend = {
     input: (id, data) => call(Jobs.Input(id, base64(data))),
     resize: (id, size) => call(Jobs.Resize(id, size.cols, size.rows)),
     unrecorded: (id) => call(Jobs.Unrecorded(id)),
+    export: (id, format) => call(Jobs.Export(id, format)),
     verify: async (id) => (await call<Verdict[] | null>(Jobs.Verify(id))) ?? [],
   },
   archive: {
@@ -153,6 +157,10 @@ export const wails: Backend = {
     init: () => call(Archive.Init()),
     migrate: () => call(Archive.Migrate()),
     retry: () => call(Archive.Retry()),
+    jobs: async (query) => ((await call<TeamJob[] | null>(Archive.Jobs({ ...query, filter: filterOf(query.filter) }))) ?? []).map(teamOf),
+    count: (filter) => call(Archive.Count(filterOf(filter))),
+    open: async (id) => teamOf(await call(Archive.Open(id))),
+    leave: (id) => call(Archive.Leave(id)),
   },
   search: {
     begin: (query) => call(Jobs.Search({ ...query, jobs: filterOf(query.jobs) })),

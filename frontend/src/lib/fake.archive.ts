@@ -1,6 +1,6 @@
 /* The database of the fake backend: none at first; one that asks, copies, and is away when told to. */
 
-import { AppError, type ArchiveInfo, type Backend, type Verdict } from './types';
+import { AppError, type ArchiveInfo, type Backend, type Job, type TeamJob, type Verdict } from './types';
 
 const NONE: ArchiveInfo = {
   state: 'off', since: '0001-01-01T00:00:00Z', server: '', origin: '', error: '', hint: '', elsewhere: false, lag_known: false, lag_jobs: 0, lag_bytes: 0, lag_seconds: 0, entries: 0,
@@ -11,8 +11,13 @@ export class FakeArchive {
   #info: ArchiveInfo = NONE;
   #changed: () => void;
 
-  constructor(changed: () => void) {
+  readonly brought = new Set<string>(); // jobs of colleagues that are followed
+  readonly left: string[] = []; // jobs of colleagues that nobody looks at any more
+  #jobs: () => TeamJob[];
+
+  constructor(changed: () => void, jobs: () => TeamJob[]) {
     this.#changed = changed;
+    this.#jobs = jobs;
   }
 
   set(info: Partial<ArchiveInfo>): void {
@@ -43,8 +48,25 @@ export class FakeArchive {
     },
     init: async () => {},
     migrate: async () => 1,
+    jobs: async ({ limit, before, filter }) => {
+      this.#reachable();
+      return this.#jobs().filter((job) => (before === '' || job.id < before) && fits(job, filter.text ?? '') && (!filter.states || filter.states.includes(job.state))).slice(0, limit);
+    },
+    count: async (filter) => this.#jobs().filter((job) => fits(job, filter.text ?? '') && (!filter.states || filter.states.includes(job.state))).length,
+    open: async (id) => {
+      this.#reachable();
+      const job = this.#jobs().find((one) => one.id === id);
+      if (!job) throw new AppError('not-found', `there is no job ${id} in the database`);
+      this.brought.add(id);
+      return job;
+    },
+    leave: async (id) => void this.left.push(id),
     retry: async () => this.set({ state: 'current', error: '', hint: '', lag_jobs: 0 }),
   };
+
+  #reachable(): void {
+    if (this.#info.state === 'waiting') throw new AppError('internal', 'connect to ada@db.example:5432/vmo: connection refused', 'It is tried again. Jobs go on and are recorded here meanwhile.');
+  }
 
   /** One job is not what it was; the rest is. */
   verify = async (target: string): Promise<Verdict[]> => {
@@ -55,3 +77,5 @@ export class FakeArchive {
     ];
   };
 }
+
+const fits = (job: Job, text: string): boolean => [job.argv.join(' '), job.target, job.host].join(' ').toLowerCase().includes(text.toLowerCase());

@@ -1,5 +1,7 @@
 /* The team's database and the proof of records, in the words of the wire. */
 
+import type { Job } from './types';
+
 /** off: none is configured. asks: somebody has to say which jobs go there. waiting: it failed and is tried again.
     stopped: somebody has to do something. */
 export type ArchiveState = 'off' | 'asks' | 'connecting' | 'current' | 'shipping' | 'waiting' | 'stopped';
@@ -43,6 +45,25 @@ export interface DatabaseCheck {
   bytes: number;
   entries: number; // of this machine's ledger that it has
   ledger: number; // that there are
+}
+
+/** A job of the archive, of anybody's machine. */
+export interface TeamJob extends Job {
+  installation: string;
+  mine: boolean; // of this machine
+  login: string;
+  laptop: string;
+  owner_seen: string;
+  offline: boolean; // its machine has not been there for a while
+  removed: boolean; // its output was removed from the archive
+}
+
+export type ExportFormat = 'text' | 'ansi' | 'html' | 'cast' | 'json' | 'record';
+
+export interface Exported {
+  path: string; // "" when the dialog was dismissed
+  bytes: number;
+  problem: string;
 }
 
 /** What a verification found out about a record, or about the ledger if there is no job. */

@@ -1,7 +1,7 @@
 /* What crosses between Go and the window, in the words of the wire. backend.ts is the only place where
    generated types become these; the narrow unions here are what the rest of the window may rely on. */
 
-import type { ArchiveInfo, DatabaseCheck, Verdict } from './types.archive';
+import type { ArchiveInfo, DatabaseCheck, Exported, ExportFormat, TeamJob, Verdict } from './types.archive';
 import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest, TunnelRequest } from './types.hosts';
 
 export type * from './types.archive';
@@ -313,6 +313,8 @@ export interface Backend {
     resize(id: string, size: Size): Promise<void>;
     unrecorded(id: string): Promise<void>;
     verify(id: string): Promise<Verdict[]>;
+    /** Asks where to, with the dialog of the system. */
+    export(id: string, format: ExportFormat): Promise<Exported>;
   };
   archive: {
     status(): Promise<ArchiveInfo>;
@@ -324,6 +326,11 @@ export interface Backend {
     init(): Promise<void>;
     migrate(): Promise<number>;
     retry(): Promise<void>;
+    jobs(query: Query): Promise<TeamJob[]>;
+    count(filter: Filter): Promise<number>;
+    /** Brings the record of a colleague's job here, and what comes while it runs, until leave. */
+    open(id: string): Promise<TeamJob>;
+    leave(id: string): Promise<void>;
   };
   search: {
     /** Begins a search and ends the one before. It goes on as far as its hits are asked for. */

@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type ExecRequest, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TunnelRequest, type Verdict } from './types';
+import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type ExecRequest, type Exported, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -32,6 +32,8 @@ const archive: Fields<ArchiveInfo> = {
 const check: Fields<DatabaseCheck> = {
   server: true, postgres: true, transport: true, login: true, may: true, writable: true, schema: true, answer_ms: true, jobs: true, bytes: true, installations: true, entries: true, ledger: true,
 };
+const team: Fields<TeamJob> = { ...job, owned: false, installation: true, mine: true, login: true, laptop: true, owner_seen: true, offline: true, removed: true };
+const exported: Fields<Exported> = { path: true, bytes: true, problem: true };
 const verdict: Fields<Verdict> = { job: false, result: true, findings: false, state: true, blocks: true, bytes: true };
 const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };
@@ -94,6 +96,8 @@ describe('what crosses from Go', () => {
     has(golden('archive'), archive);
     expect(golden('archive')).toMatchObject({ state: 'waiting', lag_jobs: 3, quarantined: [{ hint: 'Verify it.' }], set_aside: [] });
     expect(Object.keys(golden('database-check')).sort()).toEqual(Object.keys(check).sort());
+    has(golden('team-job'), team);
+    expect(Object.keys(golden('exported')).sort()).toEqual(Object.keys(exported).sort());
     for (const each of golden('verdicts') as unknown as unknown[]) has(each, verdict);
     expect(golden('verdicts')).toMatchObject([{ result: 'intact' }, { result: 'tampered', findings: ['block 7 is not what it was'] }]);
   });

@@ -18,6 +18,11 @@ export namespace app {
 	    cols: number;
 	    rows: number;
 	}
+	export interface Exported {
+	    path: string;
+	    bytes: number;
+	    problem: string;
+	}
 	export interface Info {
 	    version: string;
 	    data_dir: string;
@@ -240,6 +245,45 @@ export namespace engine {
 	    problems: target.Problem[];
 	    trusted: boolean;
 	    computed_available: boolean;
+	}
+	export interface TeamJob {
+	    id: string;
+	    run: string;
+	    host: string;
+	    project: string;
+	    target: string;
+	    argv: string[];
+	    dir: string;
+	    env_names?: string[];
+	    tty: boolean;
+	    size: {cols: number, rows: number};
+	    timeout_ms?: number;
+	    source?: string;
+	    link?: string;
+	    event?: boolean;
+	    origin?: string;
+	    operator: string;
+	    state: string;
+	    cause: string;
+	    detail: string;
+	    exit_code?: number;
+	    signal: string;
+	    survivors?: {pid: number, command: string, why: string}[];
+	    queued_at: string;
+	    started_at?: string | null;
+	    finished_at?: string | null;
+	    bytes: number;
+	    chunks: number;
+	    lines: number;
+	    stalled?: string;
+	    unrecorded?: number;
+	    installation: string;
+	    mine: boolean;
+	    login: string;
+	    laptop: string;
+	    owner_seen: string;
+	    offline: boolean;
+	    removed: boolean;
 	}
 
 }

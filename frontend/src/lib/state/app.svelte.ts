@@ -1,8 +1,10 @@
 /* Everything that the window knows, wired once. Views get it from the context. */
 
 import { getContext, setContext } from 'svelte';
+import { SvelteMap } from 'svelte/reactivity';
+import { title } from '../format';
 import { forwardSpec } from '../format.hosts';
-import type { Backend, Filter, Forward, Info, Job, Link, Size, Target } from '../types';
+import type { Backend, Filter, Forward, Info, Job, Link, Size, Target, TeamJob } from '../types';
 import { Archive } from './archive.svelte';
 import { Finding } from './finding.svelte';
 import { History } from './history.svelte';
@@ -24,7 +26,7 @@ export interface Question {
   answer: (yes: boolean) => void;
 }
 
-export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database';
+export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database' | 'export';
 
 export class App {
   readonly backend: Backend;
@@ -40,7 +42,9 @@ export class App {
   readonly history: History;
   readonly recent = new Persisted('history.open', true); // the list of recent jobs is shown
   readonly finding: Finding;
+  #colleagues = new SvelteMap<string, TeamJob>();
   #past = $state(false);
+  #saving = $state('');
   #output = $state(false);
   #info = $state.raw<Info | null>(null);
   #question = $state.raw<Question | null>(null);
@@ -56,6 +60,9 @@ export class App {
     this.prompts = new Prompts(backend, this.problems);
     this.archive = new Archive(backend, this.problems);
     this.finding = new Finding(backend);
+    this.panes.onclose = (id) => {
+      if (this.#colleagues.delete(id)) void this.problems.guard('let go of the job', () => backend.archive.leave(id));
+    };
     this.history = new History(backend, this.jobs, this.problems);
     this.pump = new Pump(
       (query) => backend.output(query),
@@ -95,6 +102,14 @@ export class App {
   }
   set dialog(which: Dialog | null) {
     this.#dialog = which;
+  }
+  /** Asks how the record of a job is to be saved. */
+  save(job: string): void {
+    this.#saving = job;
+    this.#dialog = 'export';
+  }
+  get saving(): Job | undefined {
+    return this.jobs.get(this.#saving);
   }
   /** Counts the wishes to edit the parameters of the selected target. */
   get edit(): number {
@@ -189,6 +204,21 @@ export class App {
   async tail(host: string, source: string, since: string, lines: number, dir = ''): Promise<void> {
     const job = await this.jobs.begin(`follow ${source}`, () => this.backend.jobs.tail({ host, source, since, lines, dir }));
     if (job) this.panes.show(job, { fresh: true });
+  }
+
+  /** Opens a job of the team's database; that of a colleague is brought here, and followed while it runs. */
+  async showTeam(job: TeamJob, options: { view?: Pane['view']; focus?: boolean } = {}): Promise<void> {
+    if (job.mine) return this.show(job, options);
+    const brought = await this.problems.guard(`bring ${title(job)} of ${job.laptop} here`, () => this.backend.archive.open(job.id));
+    if (!brought) return;
+    this.#colleagues.set(job.id, brought);
+    this.jobs.foreign.add(job.id);
+    this.show(brought, options);
+  }
+
+  /** Whose job it is, if it is a colleague's: it can be looked at and nothing else. */
+  colleague(id: string): TeamJob | undefined {
+    return this.#colleagues.get(id);
   }
 
   /** Carries ports through a host; without forwards those of its configuration. */

@@ -1,11 +1,12 @@
 /* Jobs by a filter. Pages are asked for as they are looked at; what is new comes in at the top while the rest stays
    as it is. The rows are not kept among the jobs that the window knows: there may be a hundred thousand. */
 
-import type { Backend, Counts, Filter, Job, JobState } from '../types';
+import { AppError, type Backend, type Counts, type Filter, type Job, type JobState, type TeamJob } from '../types';
 import { again } from './again';
 import type { Jobs } from './jobs.svelte';
 import type { Problems } from './problems.svelte';
 
+const TEAM = 3000; // ms between two looks at what colleagues do
 const PACE = 400; // ms between two looks at the newest, whatever happens meanwhile
 
 export interface HistoryOptions {
@@ -21,6 +22,9 @@ export class History {
   #filter = $state.raw<Filter>({});
   #rows = $state.raw<Job[]>([]);
   #counts = $state.raw<Counts>({});
+  #team = $state(false);
+  #teamTotal = $state(0);
+  #error = $state.raw<AppError | null>(null);
   #loaded = $state(false);
   #loading = $state(false);
   #hasMore = $state(false);
@@ -55,12 +59,32 @@ export class History {
   now(job: Job): Job {
     return this.#jobs.get(job.id) ?? job;
   }
+  /** Whether the jobs are those of the whole team, from its database, and not those of this machine. */
+  get team(): boolean {
+    return this.#team;
+  }
+  set team(shown: boolean) {
+    if (shown === this.#team) return;
+    this.#team = shown;
+    this.#asked++;
+    this.#loaded = false;
+    this.#rows = [];
+    this.#hasMore = false;
+    void this.refresh();
+  }
+
+  /** Why the jobs of the team cannot be listed. */
+  get error(): AppError | null {
+    return this.#error;
+  }
+
   /** How many there are in each state, whatever states the filter names. */
   get counts(): Counts {
     return this.#counts;
   }
   /** How many the filter means. */
   get total(): number {
+    if (this.#team) return this.#teamTotal;
     const wanted = this.#filter.states;
     return Object.entries(this.#counts).reduce((sum, [state, n]) => (wanted?.length && !wanted.includes(state as JobState) ? sum : sum + n), 0);
   }
@@ -75,8 +99,10 @@ export class History {
       }),
       this.#backend.on('jobs', ({ more }) => more && this.#soon()),
     ];
+    const timer = setInterval(() => this.#team && !this.#error && void this.refresh(), TEAM);
     void this.refresh();
     return () => {
+      clearInterval(timer);
       offs.forEach((off) => off());
       clearTimeout(this.#timer);
       this.#timer = undefined;
@@ -101,9 +127,11 @@ export class History {
   readonly refresh = again(async () => {
     const asked = this.#asked;
     const filter = this.#filter;
-    const answer = await this.#problems.guard('list the jobs', () =>
-      Promise.all([this.#backend.jobs.list({ limit: this.#page, before: '', filter }), this.#backend.jobs.count({ ...filter, states: undefined })]),
-    );
+    const ask = (): Promise<[Job[], Counts | number]> =>
+      Promise.all([this.#list('', filter), this.#team ? this.#backend.archive.count(filter) : this.#backend.jobs.count({ ...filter, states: undefined })]);
+    // A database that is away is no problem of the window: it is said where its jobs would stand.
+    this.#error = null;
+    const answer = await (this.#team ? ask().catch((thrown: unknown) => void (asked === this.#asked && (this.#error = AppError.from(thrown)))) : this.#problems.guard('list the jobs', ask));
     if (!answer || asked !== this.#asked) return;
     const [page, counts] = answer;
     const last = page.at(-1);
@@ -113,10 +141,16 @@ export class History {
     if (kept.length === 0) this.#hasMore = page.length === this.#page;
     this.#keep = asked;
     this.#take([...page, ...kept]);
-    this.#counts = counts;
+    if (typeof counts === 'number') this.#teamTotal = counts;
+    else this.#counts = counts;
     this.#loaded = true;
   });
   #keep = 0; // the filter that the rows answer
+
+  #list(before: string, filter: Filter): Promise<Job[] | TeamJob[]> {
+    const query = { limit: this.#page, before, filter };
+    return this.#team ? this.#backend.archive.jobs(query) : this.#backend.jobs.list(query);
+  }
 
   /** Asks for the page behind the oldest row. */
   async more(): Promise<void> {
@@ -124,7 +158,7 @@ export class History {
     if (!last || !this.#hasMore || this.#loading) return;
     const asked = this.#asked;
     this.#loading = true;
-    const page = await this.#problems.guard('list older jobs', () => this.#backend.jobs.list({ limit: this.#page, before: last.id, filter: this.#filter }));
+    const page = await this.#problems.guard('list older jobs', () => this.#list(last.id, this.#filter));
     this.#loading = false;
     // A refresh may have cut the rows meanwhile; what is behind the cut is asked for when it is looked at again.
     if (!page || asked !== this.#asked || this.#rows.at(-1)?.id !== last.id) return;

@@ -1,7 +1,7 @@
 /* All jobs that the window knows. Hints may come late, twice or not at all, and a full job may be older
    than a hint that overtook it; merging never goes back: a final state stays, numbers only grow. */
 
-import { SvelteMap } from 'svelte/reactivity';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import { isFinal, type Backend, type Job, type JobHint, type Size, type Start } from '../types';
 import type { Problems } from './problems.svelte';
 
@@ -24,14 +24,18 @@ export class Jobs {
   #asking = new Map<string, boolean>(); // id → ask once more when the answer is here
   #heard = new Map<string, number>(); // when each living job was last heard of
   #output = new Map<string, number>(); // when each living job last printed, by this window's clock
+  /** Jobs of colleagues that were opened: they do not run here. */
+  readonly foreign = new SvelteSet<string>();
   #cancels = new SvelteMap<string, number>(); // how often this window asked a job to stop
+
+  #own: Job[] = $derived.by(() => [...this.#jobs.values()].filter((job) => !this.foreign.has(job.id)));
 
   /** Newest first; without gaps down to the oldest row loaded. */
   readonly recent: Job[] = $derived.by(() =>
-    [...this.#jobs.values()].filter((job) => this.#oldest === null || job.id >= this.#oldest).sort((a, b) => (a.id < b.id ? 1 : -1)),
+    this.#own.filter((job) => this.#oldest === null || job.id >= this.#oldest).sort((a, b) => (a.id < b.id ? 1 : -1)),
   );
-  readonly running: Job[] = $derived.by(() => [...this.#jobs.values()].filter((job) => job.state === 'running'));
-  readonly queued: Job[] = $derived.by(() => [...this.#jobs.values()].filter((job) => job.state === 'pending'));
+  readonly running: Job[] = $derived.by(() => this.#own.filter((job) => job.state === 'running'));
+  readonly queued: Job[] = $derived.by(() => this.#own.filter((job) => job.state === 'pending'));
   readonly stalled: Job[] = $derived.by(() => this.running.filter((job) => job.stalled));
 
   constructor(backend: Backend, problems: Problems) {

@@ -19,6 +19,8 @@ export class Panes {
   #magnified = $state(false);
   #focus = $state(0);
   #wishes = 0;
+  /** Called when a pane was closed. */
+  onclose: (job: string) => void = () => {};
   #tiles = new Persisted('dock.tiles', false);
 
   get list(): Pane[] {
@@ -76,6 +78,7 @@ export class Panes {
     this.#list = this.#list.filter((pane) => pane.job !== job);
     if (this.#active === job) this.#active = (this.#list[at] ?? this.#list[at - 1])?.job ?? null;
     if (this.#list.length === 0) this.#magnified = false;
+    this.onclose(job);
   }
 
   toggle(): void {

@@ -14,6 +14,8 @@ export function EndSearch(arg1:string):Promise<void>;
 
 export function Exec(arg1:app.ExecRequest):Promise<Array<app.Job>>;
 
+export function Export(arg1:string,arg2:string):Promise<app.Exported>;
+
 export function Get(arg1:string):Promise<app.Job>;
 
 export function Input(arg1:string,arg2:string):Promise<void>;

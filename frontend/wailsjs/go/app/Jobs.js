@@ -22,6 +22,10 @@ export function Exec(arg1) {
   return window['go']['app']['Jobs']['Exec'](arg1);
 }
 
+export function Export(arg1, arg2) {
+  return window['go']['app']['Jobs']['Export'](arg1, arg2);
+}
+
 export function Get(arg1) {
   return window['go']['app']['Jobs']['Get'](arg1);
 }
