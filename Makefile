@@ -15,7 +15,7 @@ DEV_PORT ?= 34115
 ## how many MiB of log lines make bench records; of a host's, at most 256
 BENCH_MIB ?= 1024
 
-VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION = $(shell scripts/version.sh 2>/dev/null || echo dev)
 LDFLAGS = -X main.version=$(VERSION)
 WINDOW_TAGS := desktop,production,webkit2_41
 # Not ./...: that would look for Go packages in node_modules as well.
@@ -47,6 +47,16 @@ build: need-build window vmo ## Build the window and vmo into build/bin and bin
 .PHONY: validate
 validate: need-build vmo ## Measure what is promised, with the real vmo in a folder of its own
 	@scripts/validate.sh bin/vmo
+
+##@ Give it to others
+
+.PHONY: package
+package: need-package bin/nfpm bin/cyclonedx-gomod $(PAGE) ## Packages, programs and installer for every system, into dist
+	@scripts/package.sh
+
+.PHONY: repro
+repro: need-package bin/nfpm bin/cyclonedx-gomod ## Build them twice, in two folders, and compare: the same commit gives the same bytes
+	@scripts/repro.sh
 
 ##@ Work on it
 
@@ -90,22 +100,22 @@ golden: ## Write the golden file of the import graph anew
 .PHONY: clean
 clean: ## Remove what was built, and no record of any job
 	@scripts/dev.sh stop >/dev/null
-	@rm -rf bin build/bin frontend/dist frontend/node_modules frontend/package.json.md5 \
+	@rm -rf bin dist build/bin frontend/dist frontend/node_modules frontend/package.json.md5 \
 		frontend/test-results frontend/playwright-report
 
 # From here on: what the targets above need.
 
-.PHONY: need-build need-display need-test need-bench
-need-build need-display need-test need-bench:
+.PHONY: need-build need-display need-test need-bench need-package
+need-build need-display need-test need-bench need-package:
 	@scripts/setup.sh $(@:need-%=%)
 
 .PHONY: vmo
 vmo:
-	@CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/vmo ./cmd/vmo
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/vmo ./cmd/vmo
 
 .PHONY: window
 window: $(PAGE)
-	@go build -tags $(WINDOW_TAGS) -ldflags '$(LDFLAGS)' -o build/bin/vm-orchestrator .
+	@go build -trimpath -tags $(WINDOW_TAGS) -ldflags '$(LDFLAGS)' -o build/bin/vm-orchestrator .
 
 $(PAGE): $(PAGE_SOURCES) | need-build
 	@echo "building the page"
@@ -120,4 +130,14 @@ bin/wails: tools/go.mod tools/go.sum | need-build
 bin/staticcheck: tools/go.mod tools/go.sum | need-build
 	@echo "building staticcheck"
 	@go build -C tools -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+bin/nfpm: tools/go.mod tools/go.sum | need-package
+	@echo "building nfpm"
+	@go build -C tools -o ../bin/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm
+	@touch $@
+
+bin/cyclonedx-gomod: tools/go.mod tools/go.sum | need-package
+	@echo "building cyclonedx-gomod"
+	@go build -C tools -o ../bin/cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 	@touch $@

@@ -5,7 +5,8 @@
 #   scripts/setup.sh build    what building and opening the window needs
 #   scripts/setup.sh display  the same, and a virtual display if there is none
 #   scripts/setup.sh test     the same, and what the tests need
-#   scripts/setup.sh bench    the same, and the programs that `make bench` compares with
+#   scripts/setup.sh package  what building and checking packages needs
+#   scripts/setup.sh bench    the same as for test, and the programs that `make bench` compares with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -140,6 +141,27 @@ needs_tests() {
 	[ -n "${VMO_CHROMIUM:-}" ] || needs chromium chromium
 }
 
+# What `make package` uses, and what looks at the result.
+needs_packaging() {
+	needs git git
+	needs binutils objdump
+	needs librsvg2-bin rsvg-convert
+	needs nsis makensis
+	needs zip zip
+	needs minisign minisign
+}
+
+needs_package_checks() {
+	needs desktop-file-utils desktop-file-validate
+	needs appstream appstreamcli
+	needs lintian lintian
+	needs rpm rpm
+	needs libarchive-tools bsdtar
+	needs mandoc mandoc
+	needs osslsigncode osslsigncode
+	needs p7zip-full 7z
+}
+
 needs make make
 case $level in
 build) needs_window ;;
@@ -150,6 +172,12 @@ display)
 test)
 	needs_window
 	needs_tests
+	needs_packaging
+	needs_package_checks
+	;;
+package)
+	needs_window
+	needs_packaging
 	;;
 bench)
 	needs_window
@@ -159,7 +187,7 @@ bench)
 	needs clustershell clush
 	needs pssh parallel-ssh pssh
 	;;
-*) fail "there is no level $level: build, display, test or bench" ;;
+*) fail "there is no level $level: build, display, test, package or bench" ;;
 esac
 
 # in_words SYSTEM: the same packages under another system's names.
@@ -186,6 +214,14 @@ in_words() {
 		suse:openssh-client) echo openssh-clients ;;
 		arch:openssh-client | arch:openssh-server) echo openssh ;;
 		arch:dropbear-bin | fedora:dropbear-bin | suse:dropbear-bin) echo dropbear ;;
+		fedora:librsvg2-bin) echo librsvg2-tools ;;
+		suse:librsvg2-bin) echo rsvg-convert ;;
+		arch:librsvg2-bin) echo librsvg ;;
+		fedora:nsis | suse:nsis) echo mingw32-nsis ;;
+		fedora:libarchive-tools | suse:libarchive-tools) echo bsdtar ;;
+		arch:libarchive-tools) echo libarchive ;;
+		fedora:p7zip-full | arch:p7zip-full | suse:p7zip-full) echo p7zip ;;
+		suse:appstream) echo AppStream ;;
 		fedora:iproute2) echo iproute ;;
 		fedora:postgresql | suse:postgresql) echo postgresql-server ;;
 		fedora:csh | suse:csh | arch:csh) echo tcsh ;;
