@@ -54,6 +54,10 @@ validate: need-build vmo ## Measure what is promised, with the real vmo in a fol
 package: need-package bin/nfpm bin/cyclonedx-gomod $(PAGE) ## Packages, programs and installer for every system, into dist
 	@scripts/package.sh
 
+.PHONY: package-test
+package-test: need-package-test bin/nfpm bin/cyclonedx-gomod $(PAGE) ## Install, use, update and remove the packages in a copy of this machine; DIST=dist: those that are there
+	@scripts/package-test.sh $(DIST)
+
 .PHONY: repro
 repro: need-package bin/nfpm bin/cyclonedx-gomod ## Build them twice, in two folders, and compare: the same commit gives the same bytes
 	@scripts/repro.sh
@@ -105,8 +109,8 @@ clean: ## Remove what was built, and no record of any job
 
 # From here on: what the targets above need.
 
-.PHONY: need-build need-display need-test need-bench need-package
-need-build need-display need-test need-bench need-package:
+.PHONY: need-build need-display need-test need-bench need-package need-package-test
+need-build need-display need-test need-bench need-package need-package-test:
 	@scripts/setup.sh $(@:need-%=%)
 
 .PHONY: vmo

@@ -6,12 +6,13 @@
 #   scripts/package.sh          all of it
 #   scripts/package.sh linux    only the programs and packages for Linux on amd64
 #
-# VERSION is taken instead of what git says; MINISIGN_KEY is the file of the
+# FORMATS are the kinds of packages; VERSION is taken instead of what git says; MINISIGN_KEY is the file of the
 # secret key to sign with; MAINTAINER stands in the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 what=${1:-all}
+formats=${FORMATS:-deb rpm archlinux apk}
 dist=${DIST:-dist}
 umask 022
 export LC_ALL=C TZ=UTC
@@ -60,8 +61,7 @@ icons() {
 words() { sed -e "s/@VERSION@/$PACKAGE_VERSION/g" -e "s/@DATE@/$day/g" "$1"; }
 
 documents() {
-	local shell package vmo="$work/vmo-here"
-	CGO_ENABLED=0 build "$vmo" ./cmd/vmo ""
+	local shell package vmo="$dist/vmo-$PACKAGE_VERSION-linux-amd64"
 	mkdir -p "$work/man" "$work/completions" "$work/desktop" "$work/doc"
 	"$vmo" man "$work/man"
 	words build/linux/vm-orchestrator.1 >"$work/man/vm-orchestrator.1"
@@ -127,7 +127,7 @@ packages_of_vmo() {
 	bill "$work/vmo" vmo
 	[ "$1" = amd64 ] || mv "$dist/vmo.cdx.json" "$dist/vmo-$1.cdx.json"
 	stamp "$work"
-	for format in deb rpm archlinux apk; do pack vmo "$1" $format; done
+	for format in $formats; do pack vmo "$1" $format; done
 }
 
 packages_of_the_window() {
@@ -140,7 +140,7 @@ packages_of_the_window() {
 	bill "$work/vm-orchestrator" vm-orchestrator
 	cp "$work/vm-orchestrator" "$dist/vm-orchestrator-$PACKAGE_VERSION-linux-amd64"
 	stamp "$work"
-	for format in deb rpm archlinux; do pack vm-orchestrator amd64 $format; done
+	for format in ${formats/apk/}; do pack vm-orchestrator amd64 $format; done
 }
 
 # --- Windows
@@ -174,10 +174,10 @@ windows() {
 
 # --- all of it
 
+vmo linux amd64
 icons
 documents
 bill_of_page
-vmo linux amd64
 packages_of_vmo amd64
 packages_of_the_window
 if [ "$what" = all ]; then

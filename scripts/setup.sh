@@ -5,7 +5,8 @@
 #   scripts/setup.sh build    what building and opening the window needs
 #   scripts/setup.sh display  the same, and a virtual display if there is none
 #   scripts/setup.sh test     the same, and what the tests need
-#   scripts/setup.sh package  what building and checking packages needs
+#   scripts/setup.sh package  what building packages needs
+#   scripts/setup.sh package-test  the same, and what looks into them and installs them
 #   scripts/setup.sh bench    the same as for test, and the programs that `make bench` compares with
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -160,6 +161,13 @@ needs_package_checks() {
 	needs mandoc mandoc
 	needs osslsigncode osslsigncode
 	needs p7zip-full 7z
+	needs libglib2.0-bin gio
+	needs xdotool xdotool
+	needs imagemagick import
+	needs dbus dbus-run-session
+	needs man-db man
+	needs zsh zsh
+	needs fish fish
 }
 
 needs make make
@@ -179,6 +187,12 @@ package)
 	needs_window
 	needs_packaging
 	;;
+package-test)
+	needs_window
+	needs_display
+	needs_packaging
+	needs_package_checks
+	;;
 bench)
 	needs_window
 	needs_tests
@@ -187,7 +201,7 @@ bench)
 	needs clustershell clush
 	needs pssh parallel-ssh pssh
 	;;
-*) fail "there is no level $level: build, display, test, package or bench" ;;
+*) fail "there is no level $level: build, display, test, package, package-test or bench" ;;
 esac
 
 # in_words SYSTEM: the same packages under another system's names.
@@ -306,7 +320,8 @@ fi
 # --- packages of the page. npm writes the second file last, so it says that the
 # installation was complete, and for which lock file.
 
-if [ ! frontend/node_modules/.package-lock.json -nt frontend/package-lock.json ]; then
+# A link leads to somebody else's: npm ci would empty what it points to.
+if [ ! -L frontend/node_modules ] && [ ! frontend/node_modules/.package-lock.json -nt frontend/package-lock.json ]; then
 	printf 'setup: installing the packages of the page\n' >&2
 	(cd frontend && npm ci --no-audit --no-fund --loglevel=error) ||
 		fail "the packages of the page could not be installed." "Check the network, then try again: cd frontend && npm ci"
