@@ -27,9 +27,14 @@ func served(t *testing.T) (*App, *engine.Engine) {
 // servedWith is served with the hosts of an ssh_config.
 func servedWith(t *testing.T, sshConfig string) (*App, *engine.Engine) {
 	t.Helper()
-	e, err := engine.Open(t.Context(), engine.Config{
-		DataDir: t.TempDir(), ConfigDir: t.TempDir(), Registry: t.TempDir() + "/none", Operator: "ann@laptop", SSHConfig: sshConfig, Ask: true,
-	})
+	return servedBy(t, engine.Config{SSHConfig: sshConfig, Operator: "ann@laptop"})
+}
+
+// servedBy is served with some of the configuration.
+func servedBy(t *testing.T, c engine.Config) (*App, *engine.Engine) {
+	t.Helper()
+	c.DataDir, c.ConfigDir, c.Registry, c.Ask = t.TempDir(), t.TempDir(), t.TempDir()+"/none", true
+	e, err := engine.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

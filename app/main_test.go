@@ -1,0 +1,19 @@
+package app
+
+import (
+	"os"
+	"testing"
+
+	"vmorchestrator/internal/archive/archivetest"
+)
+
+// Tests never touch the keychain of the operator, nor a database of his.
+func TestMain(m *testing.M) {
+	os.Setenv("VMO_KEYCHAIN", "off")
+	for _, name := range []string{"VMO_DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"} {
+		os.Unsetenv(name)
+	}
+	code := m.Run()
+	archivetest.Stop()
+	os.Exit(code)
+}
