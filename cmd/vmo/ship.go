@@ -71,7 +71,7 @@ func (c *cli) shipOnce(ctx context.Context, e *engine.Engine) error {
 	}
 	fmt.Fprintf(os.Stderr, "vmo: %d jobs complete, %s in %d blocks copied; %d jobs left\n", report.Jobs, size(report.Bytes), report.Blocks, report.Left)
 	for _, f := range append(report.Quarantined, report.SetAside...) {
-		complain(fmt.Errorf("job %s: %w", f.Job, f.Error))
+		complain(job.WithHint(fmt.Errorf("job %s: %s", f.Job, f.Error), f.Hint))
 	}
 	if err == nil && report.Left+len(report.Quarantined)+len(report.SetAside) > 0 {
 		return exitCode(1)

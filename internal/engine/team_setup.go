@@ -197,26 +197,41 @@ func (e *Engine) admin(url string) (archive.Config, error) {
 	return cfg, err
 }
 
+// ShipReport is what was copied.
+type ShipReport struct {
+	Entries     int            `json:"entries"` // of the ledger
+	Jobs        int            `json:"jobs"`    // of which the archive has everything now
+	Blocks      int            `json:"blocks"`
+	Bytes       uint64         `json:"bytes"` // of output
+	Left        int            `json:"left"`  // jobs of which it does not have everything
+	Quarantined []ArchiveFault `json:"quarantined"`
+	SetAside    []ArchiveFault `json:"set_aside"`
+}
+
 // ShipOnce copies what the journal has now into the archive and returns when
 // nothing is left that can be copied.
-func (e *Engine) ShipOnce(ctx context.Context) (archive.Report, error) {
+func (e *Engine) ShipOnce(ctx context.Context) (ShipReport, error) {
 	a, err := e.reachable()
 	if err != nil {
-		return archive.Report{}, err
+		return ShipReport{}, err
 	}
 	e.team.mu.Lock()
 	undecided := e.team.undecided
 	e.team.mu.Unlock()
 	if undecided {
-		return archive.Report{}, job.WithHint(fmt.Errorf("copy the journal into %s: %w: nobody has said yet which jobs go there", a.Status().Server, job.ErrInvalid),
+		return ShipReport{}, job.WithHint(fmt.Errorf("copy the journal into %s: %w: nobody has said yet which jobs go there", a.Status().Server, job.ErrInvalid),
 			"Say: vmo db history all, or none (from now on), or for example 30d.")
 	}
 	release, err := e.journal.Lock("ship")
 	if err != nil {
-		return archive.Report{}, job.WithHint(fmt.Errorf("copy the journal into the archive: %w", err),
+		return ShipReport{}, job.WithHint(fmt.Errorf("copy the journal into the archive: %w", err),
 			"The window or another vmo does it already; vmo db status shows how far it is.")
 	}
-	report, err := a.ShipOnce(ctx)
+	done, err := a.ShipOnce(ctx)
 	e.witness(a.Status())
+	report := ShipReport{
+		Entries: done.Entries, Jobs: done.Jobs, Blocks: done.Blocks, Bytes: done.Bytes, Left: done.Left,
+		Quarantined: faults(done.Quarantined), SetAside: faults(done.SetAside),
+	}
 	return report, errors.Join(err, release())
 }
