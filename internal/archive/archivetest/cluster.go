@@ -273,6 +273,25 @@ func (c *Cluster) Start(t testing.TB) {
 	}
 }
 
+// StartOn starts the server on data that says it is of another major version, and
+// returns what the server says to that.
+func (c *Cluster) StartOn(t testing.TB, version string) error {
+	t.Helper()
+	path := filepath.Join(c.data(), "PG_VERSION")
+	right, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, []byte(version+"\n"), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusal := c.launch()
+	if err := os.WriteFile(path, right, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return refusal
+}
+
 // Kill ends the server and all its processes with SIGKILL.
 func (c *Cluster) Kill() {
 	if c.cmd == nil {
