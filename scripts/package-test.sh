@@ -85,12 +85,13 @@ completions() {
 # A TAB in bash: the words that it offers, through the script in the package.
 tab() {
 	HOME=$work VMO_DATA_DIR=$work/journal PATH=$root/usr/bin:$PATH bash --norc -c '
-		. "$1"; COMP_WORDS=(vmo run he); COMP_CWORD=2; COMP_LINE="vmo run he"; COMP_POINT=10
+		. "$1"; compopt() { :; } # which works at a prompt only
+		COMP_WORDS=(vmo run he); COMP_CWORD=2; COMP_LINE="vmo run he"; COMP_POINT=10
 		cd build/sample && _get_comp_words_by_ref() { cur=he prev=run words=("${COMP_WORDS[@]}") cword=2; }
 		__start_vmo; echo "${COMPREPLY[*]}"' _ "$root/usr/share/bash-completion/completions/vmo"
 }
 
-offers() { has "$(tab)" hello; }
+offers() { has "$(tab | tr ' ' '\n')" hello help; }
 
 icons() {
 	local size
@@ -149,7 +150,7 @@ bills() {
 		const page = read("page");
 		if (!page.some((p) => p.name === "svelte")) wrong.push("the page is without svelte");
 		const locked = new Set(Object.entries(lock).map(([path, about]) => path.replace(/^.*node_modules\//, "") + "@" + about.version));
-		for (const p of page) if (!locked.has((p.group ? p.group + "/" : "") + p.name + "@" + p.version)) wrong.push(`page: ${p.name} ${p.version}`);
+		for (const p of page) if (!locked.has(p.name + "@" + p.version)) wrong.push(`page: ${p.name} ${p.version}`);
 		if (wrong.length) { console.log(wrong.join("\n")); process.exit(1); }' "$dist"
 }
 

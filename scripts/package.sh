@@ -94,13 +94,7 @@ bill() {
 }
 
 bill_of_page() {
-	(cd frontend && npm sbom --package-lock-only --sbom-format cyclonedx --omit dev) | node -e '
-		const bill = JSON.parse(require("fs").readFileSync(0));
-		delete bill.serialNumber; // both would differ each time
-		delete bill.metadata.timestamp;
-		bill.metadata.component.name = "vm-orchestrator-page";
-		bill.metadata.component.version = process.env.VERSION;
-		console.log(JSON.stringify(bill, null, 2));' >"$dist/page.cdx.json"
+	node scripts/page-parts.mjs >"$dist/page.cdx.json"
 	gzip -9nc "$dist/page.cdx.json" >"$work/doc/page.cdx.json.gz"
 }
 

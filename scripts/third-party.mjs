@@ -5,10 +5,13 @@
 //   node scripts/third-party.mjs >THIRD_PARTY.txt
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = new URL('..', import.meta.url).pathname;
+import { pageParts } from './page-parts.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
 const legal = /^(licen[cs]e|copying|notice|patents|unlicense)([._-].*)?$/i;
 const code = /\.(go|js|mjs|ts|c|h)$/i;
 
@@ -39,15 +42,11 @@ for (const GOOS of ['linux', 'windows', 'darwin']) {
 }
 parts.set(`Go ${go(['env', 'GOVERSION']).trim().replace(/^go/, '')}, its library and runtime`, texts(go(['env', 'GOROOT']).trim()));
 
-// What the page may contain: everything but what only builds and tests need.
-const lock = JSON.parse(readFileSync(join(root, 'frontend/package-lock.json'), 'utf8'));
-for (const [path, about] of Object.entries(lock.packages)) {
-  const dir = join(root, 'frontend', path);
-  if (!path || about.dev || about.extraneous || about.link || (about.peer && !existsSync(dir))) continue;
+for (const { name, version, dir } of pageParts()) {
   const found = texts(dir);
   const { license } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
   // Some packages name their licence and leave its text out.
-  parts.set(`${path.replace(/^.*node_modules\//, '')} ${about.version} (npm)`, found.length > 0 || !license ? found : [`Licence: ${license}`]);
+  parts.set(`${name} ${version} (npm)`, found.length > 0 || !license ? found : [`Licence: ${license}`]);
 }
 
 const without = [...parts].filter(([, found]) => found.length === 0).map(([name]) => name);
