@@ -86,7 +86,7 @@ check: need-build bin/wails bin/staticcheck $(PAGE) ## Look for mistakes without
 	@scripts/check.sh
 
 .PHONY: test
-test: need-test bin/wails bin/staticcheck $(PAGE) vmo window ## Everything that must hold: check, then all tests, in the browser and in the window too
+test: need-test bin/wails bin/staticcheck bin/nfpm bin/cyclonedx-gomod $(PAGE) vmo window ## Everything that must hold: check, then all tests, in the browser and in the window too
 	@scripts/test.sh
 
 .PHONY: bench

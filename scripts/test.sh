@@ -45,6 +45,7 @@ fi
 if [ -x scripts/test-window.sh ]; then
 	stage "window" scripts/test-window.sh
 fi
+stage "packages, installed in a copy of this machine" scripts/package-test.sh
 stage "promises, through the real vmo" scripts/validate.sh bin/vmo
 
 printf '\n'
