@@ -55,7 +55,7 @@ func run() error {
 		OnStartup:        window.Startup,
 		OnBeforeClose:    window.BeforeClose,
 		OnShutdown:       window.Shutdown,
-		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Archive, window.Settings},
+		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Archive, window.Settings, window.Diagnostics},
 		EnumBind:         []any{app.Events},
 		ErrorFormatter:   app.FormatError,
 		LogLevel:         logger.WARNING, LogLevelProduction: logger.ERROR,

@@ -37,6 +37,8 @@ type App struct {
 	Settings *Settings
 	Output   *Output
 
+	Diagnostics *Diagnostics
+
 	shell *shell
 	args  []string
 	told  chan struct{} // closed when the system tells the program to end
@@ -65,11 +67,22 @@ func New(version string, args []string) *App {
 	s.searches, s.pulls = &searches{shell: s}, &pulls{shell: s, open: map[job.ID]*pull{}}
 	return &App{
 		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Archive: &Archive{s}, Settings: &Settings{s}, Output: newOutput(s),
-		shell: s, args: args, told: make(chan struct{}),
+		Diagnostics: &Diagnostics{s},
+		shell:       s, args: args, told: make(chan struct{}),
 	}
 }
 
 var errStarting = errors.New("the window is still starting")
+
+// context is that of the window, until Startup none in particular.
+func (s *shell) context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		return context.Background()
+	}
+	return s.ctx
+}
 
 // open returns the engine, or why there is none.
 func (s *shell) open() (*engine.Engine, error) {

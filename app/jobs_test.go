@@ -116,6 +116,9 @@ func TestWire_GoldenFiles(t *testing.T) {
 		"shell":  ShellRequest{Host: "web1", Dir: "~/shop", Cols: 120, Rows: 40},
 		"exec":   ExecRequest{Hosts: []string{"web1", ""}, Line: "uptime | cut -c1-5", Dir: "", Mode: engine.ModeStream, Link: job.LinkKeep, Cols: 120, Rows: 40},
 		"tail":   TailRequest{Host: "web1", Source: "docker:web", Since: "15m", Lines: 200},
+		"checks": []engine.Check{{Name: "PATH", OK: true, Found: "/usr/bin", Origin: "login shell /bin/zsh", Next: "Set it."}},
+		"report": engine.Report{Parts: []engine.ReportPart{{Name: "doctor.json", What: "what vmo doctor finds", Text: "[]\n"}}},
+		"saved":  Saved{Path: "/home/ann/report.tar.gz", Parts: []string{"README.txt", "doctor.json"}},
 		"place":  engine.Place{Seq: 3, Line: 2, Offset: 40},
 	} {
 		got, err := json.MarshalIndent(v, "", "  ")

@@ -37,4 +37,9 @@ func TestWindow_FromADesktopHasTheLoginShell(t *testing.T) {
 	if got, want := string(w.journal("show", "@1")), "found in PATH, agent at "+home+"/agent\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("the target printed %q, want %q", got, want)
 	}
+	// And Diagnostics says where it has them from.
+	w.click(w.place(`[data-testid=diagnostics-button]`))
+	for name, want := range map[string]string{"PATH": "login shell " + bash, "SSH_AUTH_SOCK": "login shell " + bash, "web view": "WebKitGTK 2.", "window": "dev"} {
+		w.until(name+" is shown", `document.querySelector('[data-testid=diagnostics-check][data-name="`+name+`"]')?.textContent.includes('`+want+`')`)
+	}
 }

@@ -17,7 +17,9 @@ import (
 
 // Report is what a bug report may carry: how this installation stands, without the
 // names, addresses and values of whom it belongs to. There is nothing of a job in it.
-type Report struct{ Parts []ReportPart }
+type Report struct {
+	Parts []ReportPart `json:"parts"`
+}
 
 // ReportPart is one file of a report.
 type ReportPart struct {

@@ -3,6 +3,7 @@
 
 import { plain } from './ansi';
 import { FakeArchive } from './fake.archive';
+import { FakeDiagnostics } from './fake.diagnostics';
 import { FakeHosts } from './fake.hosts';
 import { forwardSpec } from './format.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
@@ -39,6 +40,7 @@ export class FakeBackend implements Backend {
   readonly opened: string[] = [];
   readonly there: FakeHosts;
   readonly database: FakeArchive;
+  readonly doctor = new FakeDiagnostics();
   readonly inputs: { id: string; text: string }[] = [];
 
   constructor(options: FakeOptions = {}) {
@@ -423,6 +425,10 @@ export class FakeBackend implements Backend {
 
   get archive(): Backend['archive'] {
     return this.database.backend;
+  }
+
+  get diagnostics(): Backend['diagnostics'] {
+    return this.doctor.backend;
   }
 
   get prompts(): Backend['prompts'] {

@@ -2,6 +2,7 @@
    that comes in is given its proper type here, and everything thrown becomes an AppError. */
 
 import * as Archive from '../../wailsjs/go/app/Archive';
+import * as Diagnostics from '../../wailsjs/go/app/Diagnostics';
 import * as Hosts from '../../wailsjs/go/app/Hosts';
 import * as Jobs from '../../wailsjs/go/app/Jobs';
 import * as Projects from '../../wailsjs/go/app/Projects';
@@ -10,7 +11,7 @@ import * as Settings from '../../wailsjs/go/app/Settings';
 import type { app, engine, job, journal } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type Events, type Exported, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -26,6 +27,9 @@ export type Wire = [
   Checked<Exclude<Missing<TeamJob, engine.TeamJob>, 'owned'>>,
   Checked<Missing<Exported, app.Exported>>,
   Checked<Missing<Verdict, journal.Verdict>>,
+  Checked<Missing<DoctorCheck, engine.Check>>,
+  Checked<Missing<Report, engine.Report>>,
+  Checked<Missing<SavedReport, app.Saved>>,
   Checked<Missing<SearchQuery, app.SearchQuery> | Missing<app.SearchQuery, SearchQuery>>,
   Checked<Missing<Start, app.Request> | Missing<app.Request, Start>>,
   Checked<Missing<Project, engine.Project>>,
@@ -161,6 +165,11 @@ export const wails: Backend = {
     count: (filter) => call(Archive.Count(filterOf(filter))),
     open: async (id) => teamOf(await call(Archive.Open(id))),
     leave: (id) => call(Archive.Leave(id)),
+  },
+  diagnostics: {
+    checks: async () => (await call<DoctorCheck[] | null>(Diagnostics.Checks())) ?? [],
+    report: () => call<Report>(Diagnostics.Report()),
+    save: () => call<SavedReport>(Diagnostics.Save()),
   },
   search: {
     begin: (query) => call(Jobs.Search({ ...query, jobs: filterOf(query.jobs) })),

@@ -2,9 +2,11 @@
    generated types become these; the narrow unions here are what the rest of the window may rely on. */
 
 import type { ArchiveInfo, DatabaseCheck, Exported, ExportFormat, TeamJob, Verdict } from './types.archive';
+import type { DoctorCheck, Report, SavedReport } from './types.diagnostics';
 import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest, TunnelRequest } from './types.hosts';
 
 export type * from './types.archive';
+export type * from './types.diagnostics';
 export type * from './types.hosts';
 
 export type JobState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'lost';
@@ -331,6 +333,12 @@ export interface Backend {
     /** Brings the record of a colleague's job here, and what comes while it runs, until leave. */
     open(id: string): Promise<TeamJob>;
     leave(id: string): Promise<void>;
+  };
+  diagnostics: {
+    checks(): Promise<DoctorCheck[]>;
+    report(): Promise<Report>;
+    /** Asks where to. */
+    save(): Promise<SavedReport>;
   };
   search: {
     /** Begins a search and ends the one before. It goes on as far as its hits are asked for. */

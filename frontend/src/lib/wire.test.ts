@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type ExecRequest, type Exported, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
+import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -35,6 +35,9 @@ const check: Fields<DatabaseCheck> = {
 const team: Fields<TeamJob> = { ...job, owned: false, installation: true, mine: true, login: true, laptop: true, owner_seen: true, offline: true, removed: true };
 const exported: Fields<Exported> = { path: true, bytes: true, problem: true };
 const verdict: Fields<Verdict> = { job: false, result: true, findings: false, state: true, blocks: true, bytes: true };
+const doctor: Fields<DoctorCheck> = { name: true, ok: true, optional: true, found: true, origin: true, next: true };
+const report: Fields<Report> = { parts: true };
+const savedReport: Fields<SavedReport> = { path: true, parts: true };
 const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };
 const project: Fields<Project> = { alias: true, dir: true, source: true, file: true, line: true, missing: true, error: true };
@@ -73,6 +76,13 @@ describe('what crosses from Go', () => {
     expect(golden('job')).toMatchObject({ exit_code: 7, state: 'failed', size: { cols: 120, rows: 40 }, survivors: [{ pid: 42 }], owned: true });
     expect(golden('job-pending')).toMatchObject({ exit_code: null, started_at: null, finished_at: null, cause: '' });
     expect(Date.parse(String(golden('job').started_at))).toBe(Date.UTC(2026, 10, 23, 12, 0, 0, 123));
+  });
+
+  test('what was looked at, and the report of it', () => {
+    has(first(golden('checks')), doctor);
+    has(golden('report'), report);
+    expect(first(golden('report').parts)).toEqual({ name: 'doctor.json', what: 'what vmo doctor finds', text: '[]\n' });
+    has(golden('saved'), savedReport);
   });
 
   test('hints and events', () => {

@@ -79,6 +79,10 @@ export namespace app {
 	    cols: number;
 	    rows: number;
 	}
+	export interface Saved {
+	    path: string;
+	    parts: string[];
+	}
 	export interface SearchQuery {
 	    pattern: string;
 	    literal: boolean;
@@ -136,6 +140,14 @@ export namespace engine {
 	    entries: number;
 	    quarantined: ArchiveFault[];
 	    set_aside: ArchiveFault[];
+	}
+	export interface Check {
+	    name: string;
+	    ok: boolean;
+	    optional: boolean;
+	    found: string;
+	    origin: string;
+	    next: string;
 	}
 	export interface DatabaseCheck {
 	    server: string;
@@ -221,6 +233,15 @@ export namespace engine {
 	    secret?: remote.SecretQuestion;
 	    challenge?: remote.ChallengeQuestion;
 	}
+	export interface ReportPart {
+	    name: string;
+	    what: string;
+	    text: string;
+	}
+	export interface Report {
+	    parts: ReportPart[];
+	}
+	
 	export interface Sources {
 	    found: tail.Found[];
 	    problems: string[];

@@ -26,7 +26,7 @@ export interface Question {
   answer: (yes: boolean) => void;
 }
 
-export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database' | 'export';
+export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database' | 'export' | 'diagnostics';
 
 export class App {
   readonly backend: Backend;

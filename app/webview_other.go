@@ -1,0 +1,6 @@
+//go:build !linux || !webkit2_41
+
+package app
+
+// webView is not known: the system brings it, and updates it with itself.
+func webView() string { return "" }
