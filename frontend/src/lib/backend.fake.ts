@@ -1,14 +1,14 @@
 /* The backend in memory: the window in any browser (`npm run dev`, then open /?fake), and the tests. Its
    jobs really stream, echo, fail and stop. It never reaches a production build. */
 
-import { plain } from './ansi';
 import { FakeArchive } from './fake.archive';
 import { FakeDiagnostics } from './fake.diagnostics';
 import { FakeHosts } from './fake.hosts';
 import { forwardSpec } from './format.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
+import { FakeSearch } from './fake.search';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
-import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type SearchHit, type SearchQuery, type Start, type TargetList, type TeamJob } from './types';
+import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList, type TeamJob } from './types';
 
 interface FakeJob {
   job: Job;
@@ -123,53 +123,8 @@ export class FakeBackend implements Backend {
     },
   };
 
-  /* search */
-
-  #search: { id: string; hits: SearchHit[]; told: Set<string> } | null = null;
-
-  search: Backend['search'] = {
-    begin: async (query) => {
-      const id = `search-${++this.#serial}`;
-      const source = query.literal ? query.pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : query.pattern;
-      let wanted: RegExp;
-      try {
-        wanted = new RegExp(source, query.ignore_case ? 'i' : '');
-      } catch {
-        throw new AppError('invalid', `${query.pattern} is no regular expression: missing closing )`, 'Write it in the syntax of RE2, or search for it as it is.');
-      }
-      this.#search = { id, hits: this.#matches(query, wanted), told: new Set() };
-      return id;
-    },
-    more: async (id) => {
-      const search = this.#search;
-      if (search?.id !== id) throw new AppError('not-found', 'the search has ended');
-      await new Promise((done) => setTimeout(done, 30));
-      const hits = search.hits.splice(0, 100);
-      const jobs = [...new Set(hits.map((hit) => hit.job))].filter((job) => !search.told.has(job));
-      jobs.forEach((job) => search.told.add(job));
-      return { hits, jobs: jobs.map((job) => this.#view(this.#find(job))), done: search.hits.length === 0, failure: null };
-    },
-    end: async (id) => {
-      if (this.#search?.id === id) this.#search = null;
-    },
-  };
-
-  #matches(query: SearchQuery, wanted: RegExp): SearchHit[] {
-    const hits: SearchHit[] = [];
-    for (const { id: job } of this.#chosen(query.jobs).sort((a, b) => (a.id < b.id ? 1 : -1))) {
-      const { record } = this.#find(job);
-      const total = Math.min(record.total, 5000);
-      const text = (n: number): string => plain((record.line(n)?.parts ?? []).map((part) => part.t).join(''));
-      for (let n = 0; n < total; n++) {
-        const line = text(n);
-        const match = wanted.exec(line);
-        if (!match) continue;
-        const near = (from: number, to: number): string[] => Array.from({ length: Math.max(0, Math.min(to, total) - Math.max(from, 0)) }, (_, i) => text(Math.max(from, 0) + i));
-        hits.push({ job, line: n, at: record.line(n)?.at ?? 0, stream: 1, lead: line.slice(0, match.index), match: match[0], rest: line.slice(match.index + match[0].length), before: near(n - query.context, n), after: near(n + 1, n + 1 + query.context), problem: '' });
-      }
-    }
-    return hits;
-  }
+  #search = new FakeSearch((filter) => this.#chosen(filter), (id) => this.#find(id).record);
+  search: Backend['search'] = this.#search.backend;
 
   #chosen(filter: Filter): Job[] {
     const among = <T>(values: T[] | undefined, value: T): boolean => !values?.length || values.includes(value);
