@@ -95,7 +95,7 @@ func TestDoctor_BundleTellsNoSecrets(t *testing.T) {
 			write(t, h.dir+"/config/vm-orchestrator/settings.json", `{"folders":["`+project+`"],"trusted":{"`+project+`":"planted-hash"},"modes":{"`+project+`":{"planted-target":"stream"}},`+
 				`"engines":{"planted-host":"openssh"},"database":"postgres://planted-login2:planted-password2@planted-server2.invalid/planted-dbname2",`+
 				`"history":{"planted-login@planted-server.invalid:5432/planted-dbname":"2026-01-01T00:00:00Z"}}`)
-			write(t, h.dir+"/planted-path/make", "#!/bin/sh\necho GNU Make 4.99, built by planted-user on planted-host with $PLANTED_TOKEN\n")
+			write(t, h.dir+"/planted-path/make", "#!/bin/sh\necho GNU Make 4.99, built by planted-user on planted-host with $PLANTED_TOKEN for planted-sshuser at planted-address.invalid in "+project+", planted-alias\n")
 			if err := os.Chmod(h.dir+"/planted-path/make", 0o700); err != nil {
 				t.Fatal(err)
 			}

@@ -106,6 +106,29 @@ func TestAskLogin_FilesThatBecomeSomethingElse(t *testing.T) {
 	}
 }
 
+// What somebody's files start stays, and keeps nobody waiting: an agent, for one.
+func TestAskLogin_LeavesDaemonsAlone(t *testing.T) {
+	t.Parallel()
+	home := loginHome(t, map[string]string{".bash_profile": "export SSH_AUTH_SOCK=/of/the/profile\nsleep 1000 &\necho $! >~/daemon\n"})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	got, err := askLogin(ctx, shellPath(t, "bash"), home)
+	if err != nil || got["SSH_AUTH_SOCK"] != "/of/the/profile" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	text, err := os.ReadFile(filepath.Join(home["HOME"], "daemon"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("the daemon was ended: %v", err)
+	}
+}
+
 // An error is for the Diagnostics page and for bug reports: what the files print is
 // not in it.
 func TestAskLogin_Errors(t *testing.T) {
