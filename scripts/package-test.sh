@@ -141,7 +141,7 @@ bills() {
 		const read = (name) => JSON.parse(fs.readFileSync(`${dist}/${name}.cdx.json`)).components;
 		const wrong = [];
 		const mod = new Map([...fs.readFileSync("go.mod", "utf8").matchAll(/^\t(\S+) (v\S+)/gm)].map((m) => [m[1], m[2]]));
-		for (const name of ["vmo", "vm-orchestrator"]) {
+		for (const name of ["vmo-linux-amd64", "vm-orchestrator-linux-amd64"]) {
 			const parts = read(name);
 			if (!parts.some((p) => p.name === "github.com/jackc/pgx/v5")) wrong.push(`${name} is without pgx`);
 			for (const p of parts) if (p.name !== "std" && mod.get(p.name) !== p.version) wrong.push(`${name}: ${p.name} ${p.version}, go.mod has ${mod.get(p.name)}`);

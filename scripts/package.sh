@@ -84,13 +84,13 @@ documents() {
 	done
 }
 
-# bill PROGRAM NAME: its parts as CycloneDX, read from the program itself.
+# bill PROGRAM PACKAGE FILE: its parts as CycloneDX, read from the program itself.
 bill() {
-	bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$VERSION" -output "$dist/$2.cdx.json" "$1" 2>"$work/log" || {
+	bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$VERSION" -output "$dist/$3.cdx.json" "$1" 2>"$work/log" || {
 		cat "$work/log" >&2
 		return 1
 	}
-	gzip -9nc "$dist/$2.cdx.json" >"$work/doc/$2.cdx.json.gz"
+	gzip -9nc "$dist/$3.cdx.json" >"$work/doc/$2.cdx.json.gz"
 }
 
 bill_of_page() {
@@ -118,8 +118,7 @@ pack() {
 packages_of_vmo() {
 	local format
 	cp "$dist/vmo-$PACKAGE_VERSION-linux-$1" "$work/vmo"
-	bill "$work/vmo" vmo
-	[ "$1" = amd64 ] || mv "$dist/vmo.cdx.json" "$dist/vmo-$1.cdx.json"
+	bill "$work/vmo" vmo "vmo-linux-$1"
 	stamp "$work"
 	for format in $formats; do pack vmo "$1" $format; done
 }
@@ -131,7 +130,7 @@ packages_of_the_window() {
 	# The oldest C library that has everything which the program asks of it.
 	GLIBC=$(objdump -T "$work/vm-orchestrator" | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1)
 	export GLIBC=${GLIBC#GLIBC_}
-	bill "$work/vm-orchestrator" vm-orchestrator
+	bill "$work/vm-orchestrator" vm-orchestrator vm-orchestrator-linux-amd64
 	cp "$work/vm-orchestrator" "$dist/vm-orchestrator-$PACKAGE_VERSION-linux-amd64"
 	stamp "$work"
 	for format in ${formats/apk/}; do pack vm-orchestrator amd64 $format; done
