@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -215,6 +216,27 @@ func TestInterrupt_AsksFirst(t *testing.T) {
 	}
 	if j := wait(t, e, deaf); j.State != job.Cancelled || j.Cause != job.CauseInterrupt || j.Signal != "SIGKILL" {
 		t.Errorf("killed: %+v", j)
+	}
+}
+
+// Ensure a size that is given at any moment of a start is the one that whoever
+// types then finds.
+func TestResize_WhileItStarts(t *testing.T) {
+	t.Parallel()
+	e := open(t, config(t))
+	for i := range 40 {
+		id := start(t, e, Launch{Spec: job.Spec{Argv: []string{"sh", "-c", "read x; stty size"}, TTY: true}})
+		for range i * 20 {
+			runtime.Gosched() // a little later each time
+		}
+		if err := e.Resize(id, job.Size{Cols: 91, Rows: 17}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Input(id, []byte("\n")); err != nil {
+			t.Fatal(err)
+		}
+		until(t, e, id, "17 91")
+		wait(t, e, id)
 	}
 }
 

@@ -161,9 +161,12 @@ func (e *Engine) attempt(ctx context.Context, l *live) job.Exit {
 	case err != nil:
 		return l.notStarted(err)
 	}
-	l.attach(p)
+	late := l.attach(p)
 	if err := l.record.Start(p.PID()); err != nil {
 		l.cancel(job.CauseJournal, "")
+	}
+	if late != (job.Size{}) {
+		_ = l.record.Note(job.Note{Kind: job.NoteResize, Size: late}) // Finish tells if the record cannot be written
 	}
 	close(l.started)
 	if l.spec.Timeout > 0 {
@@ -275,6 +278,7 @@ type live struct {
 	started     chan struct{}      // closed when the record says that there is a process
 
 	mu          sync.Mutex
+	given       job.Size  // of the terminal, to the process that is being started
 	process     started   // nil before ready and if it could not be started
 	why         job.Cause // why it is being stopped; empty while it is not
 	by          string    // on whose word, if it was another's
@@ -299,7 +303,8 @@ func (o *output) Write(p []byte) (int, error) {
 func (l *live) size() job.Size {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.spec.Size
+	l.given = l.spec.Size
+	return l.given
 }
 
 func (l *live) stdout() job.Stream {
@@ -311,14 +316,25 @@ func (l *live) stdout() job.Stream {
 
 // attach makes the process known to those who may want to stop it, and stops it
 // if they already did.
-func (l *live) attach(p started) {
+//
+// Its terminal may have been resized while it was being started, which nobody who
+// types into it may notice; attach returns that size, or none.
+func (l *live) attach(p started) (late job.Size) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.process = p
+	why := l.why
+	if l.spec.TTY && l.spec.Size != l.given {
+		late = l.spec.Size
+	}
+	l.mu.Unlock()
+	if late != (job.Size{}) {
+		_ = p.Resize(late) // it fails if the process has ended, and then nobody minds
+	}
 	close(l.ready)
-	if l.why != "" {
+	if why != "" {
 		p.Cancel()
 	}
+	return late
 }
 
 // detach lets go of those who wait for a process that never was.
