@@ -52,7 +52,8 @@ fail() {
 	printf 'FAILED  %s\n' "$*"
 	exit 1
 }
-apt() { apt-get -qq -y -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 --no-install-recommends "$@" >$here/apt.log 2>&1 || { cat $here/apt.log; fail "apt-get $*"; }; }
+# Images of containers leave manual pages out.
+apt() { apt-get -qq -y -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 -o 'Dpkg::Options::=--path-include=/usr/share/man/*' --no-install-recommends "$@" >$here/apt.log 2>&1 || { cat $here/apt.log; fail "apt-get $*"; }; }
 
 # until SECONDS COMMAND...: tries again until it succeeds.
 until_() {
