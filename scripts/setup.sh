@@ -160,6 +160,7 @@ needs_package_checks() {
 	needs libarchive-tools bsdtar
 	needs mandoc mandoc
 	needs osslsigncode osslsigncode
+	needs openssl openssl
 	needs p7zip-full 7z
 	needs libglib2.0-bin gio
 	needs xdotool xdotool
