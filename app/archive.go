@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -107,19 +108,26 @@ func (b *Archive) Retry() error {
 	return nil
 }
 
-// Verify hashes the record of a job again and compares it with the ledger. Its
+// Verify hashes the record of a job again and compares it with the ledger: of a
+// job of this machine what this machine has, of another what the archive has. Its
 // verdicts are on the ledger and on the job.
 func (b *Jobs) Verify(id string) ([]engine.Verdict, error) {
 	e, err := b.shell.open()
 	if err != nil {
 		return nil, err
 	}
+	check := e.Verify
 	j, err := e.Find(b.shell.ctx, id)
+	if errors.Is(err, job.ErrNotFound) {
+		var there engine.TeamJob
+		there, err = e.TeamFind(b.shell.ctx, id)
+		j, check = there.Job, e.VerifyArchive
+	}
 	if err != nil {
 		return nil, err
 	}
 	verdicts := []engine.Verdict{}
-	err = e.Verify(b.shell.ctx, []job.ID{j.ID}, func(v engine.Verdict) error {
+	err = check(b.shell.ctx, []job.ID{j.ID}, func(v engine.Verdict) error {
 		verdicts = append(verdicts, v)
 		return nil
 	})

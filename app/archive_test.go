@@ -121,6 +121,19 @@ func TestArchive_FromOnePageToAnother(t *testing.T) {
 		s, err := ann.Archive.Status()
 		return err == nil && s.State == engine.ArchiveCurrent && s.LagKnown && s.LagJobs == 0
 	})
+	verdicts, err := bob.Jobs.Verify(string(id))
+	if err != nil || len(verdicts) != 2 || verdicts[0].Result != engine.Intact || verdicts[1].Job != id || verdicts[1].Result != engine.Intact {
+		t.Errorf("bob verifies ann's job: %+v, %v", verdicts, err)
+	}
+	for team, hits := range map[bool]int{true: 1, false: 0} {
+		search, err := bob.Jobs.Search(SearchQuery{Pattern: "^last$", Team: team})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pages(t, bob, search, 1000); len(got.Hits) != hits || got.Failure != nil || hits > 0 && got.Jobs[0].ID != id {
+			t.Errorf("bob searches, of everybody's jobs %v: %+v", team, got)
+		}
+	}
 	if err := ann.Archive.Use(""); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type SearchQuery struct {
 	IgnoreCase bool       `json:"ignore_case"`
 	Context    int        `json:"context"` // lines before and behind
 	Jobs       job.Filter `json:"jobs"`
+	Team       bool       `json:"team"` // of everybody's jobs, as the archive has them
 }
 
 // searchPage is what a search has found since it was asked last.
@@ -82,7 +83,11 @@ func (b *Jobs) Search(q SearchQuery) (string, error) {
 	if q.Pattern == "" || len(q.Pattern) > mostPattern {
 		return "", fmt.Errorf("%w: a pattern of %d bytes", job.ErrInvalid, len(q.Pattern))
 	}
-	return b.shell.searches.begin(e, engine.Query{
+	search := e.Search
+	if q.Team {
+		search = e.SearchArchive
+	}
+	return b.shell.searches.begin(search, engine.Query{
 		Pattern: q.Pattern, Literal: q.Literal, IgnoreCase: q.IgnoreCase, Context: min(max(q.Context, 0), mostContext), Jobs: q.Jobs,
 	})
 }
@@ -90,7 +95,7 @@ func (b *Jobs) Search(q SearchQuery) (string, error) {
 // EndSearch ends a search that nobody looks at any more.
 func (b *Jobs) EndSearch(id string) { b.shell.searches.end(id) }
 
-func (s *searches) begin(e *engine.Engine, q engine.Query) (string, error) {
+func (s *searches) begin(search func(context.Context, engine.Query, func(engine.Hit) error) error, q engine.Query) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -102,7 +107,7 @@ func (s *searches) begin(e *engine.Engine, q engine.Query) (string, error) {
 	s.now = x
 	go func() {
 		defer close(x.hits)
-		x.err = e.Search(ctx, q, func(h engine.Hit) error {
+		x.err = search(ctx, q, func(h engine.Hit) error {
 			select {
 			case x.hits <- h:
 				return nil
@@ -187,6 +192,11 @@ func (o *Output) search(ctx context.Context, q url.Values) (searchPage, error) {
 		if !x.told[h.Job] {
 			x.told[h.Job] = true
 			j, err := e.Job(ctx, h.Job)
+			if errors.Is(err, job.ErrNotFound) { // a colleague's, of which nothing could be copied
+				var there engine.TeamJob
+				there, err = e.TeamFind(ctx, string(h.Job))
+				j = there.Job
+			}
 			if err != nil {
 				return page, err
 			}

@@ -80,6 +80,7 @@ export interface SearchQuery {
   ignore_case: boolean;
   context: number; // lines before and behind
   jobs: Filter;
+  team: boolean; // of everybody's jobs, as the database has them
 }
 
 /** A line that matches, without its escape sequences; of a very long one what stands around the match. One with a

@@ -89,6 +89,7 @@ export namespace app {
 	    ignore_case: boolean;
 	    context: number;
 	    jobs: job.Filter;
+	    team: boolean;
 	}
 	export interface ShellRequest {
 	    host: string;

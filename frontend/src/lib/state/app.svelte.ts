@@ -207,10 +207,11 @@ export class App {
   }
 
   /** Opens a job of the team's database; that of a colleague is brought here, and followed while it runs. */
-  async showTeam(job: TeamJob, options: { view?: Pane['view']; focus?: boolean } = {}): Promise<void> {
-    if (job.mine) return this.show(job, options);
-    const brought = await this.problems.guard(`bring ${title(job)} of ${job.laptop} here`, () => this.backend.archive.open(job.id));
+  async showTeam(job: Job | TeamJob, options: { view?: Pane['view']; line?: number; focus?: boolean } = {}): Promise<void> {
+    if ('mine' in job && job.mine) return this.show(job, options);
+    const brought = await this.problems.guard(`bring ${title(job)} here`, () => this.backend.archive.open(job.id));
     if (!brought) return;
+    if (brought.mine) return this.show(job, options);
     this.#colleagues.set(job.id, brought);
     this.jobs.foreign.add(job.id);
     this.show(brought, options);
