@@ -259,8 +259,9 @@ func TestWatch_TellsWhatIsNew(t *testing.T) {
 	listening, looking := quick(Config{URL: c.URL(viewer, db)}), quick(Config{URL: c.URL(viewer, db)})
 	listening.pace.watch = time.Hour // so that only a notice can be it
 	heard, saw := watch(t, listening), watch(t, looking)
-	until(t, "both listen", func() bool {
-		return count(t, c, db, `SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN vmo' OR query LIKE '%vmo.removal%' OR query LIKE '%clock_timestamp()%' AND usename LIKE 'anna%'`) >= 2
+	until(t, "both listen", func() bool { // they look for the first time when they do
+		return count(t, c, db, fmt.Sprintf(`SELECT count(*) FROM pg_stat_activity WHERE usename = '%s'
+			AND (query = 'SELECT clock_timestamp()' AND state = 'idle' OR query LIKE '%%max(at)%%')`, viewer)) >= 2
 	})
 	background(t, owner)
 	id := j.begin(aJob())
