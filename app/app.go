@@ -124,6 +124,9 @@ func (a *App) Startup(ctx context.Context) {
 	})
 }
 
+// quitAgain is how long Wails may take to end the window.
+const quitAgain = time.Second
+
 // listen notices that the system tells the program to end: a session that ends
 // cannot answer questions.
 func (a *App) listen(ctx context.Context) {
@@ -134,9 +137,18 @@ func (a *App) listen(ctx context.Context) {
 		defer a.tasks.Done()
 		defer signal.Stop(signals)
 		select {
-		case <-signals:
+		case s := <-signals:
 			close(a.told)
-			runtime.Quit(ctx) // Wails does so by itself for most of them, and again does nothing
+			// Wails ends the window by itself for most of them, and twice at once can
+			// crash GTK: a second time only if the first came before it was told.
+			if s != syscall.SIGHUP {
+				select {
+				case <-a.shell.ended:
+					return
+				case <-time.After(quitAgain):
+				}
+			}
+			runtime.Quit(ctx)
 		case <-a.shell.ended:
 		}
 	}()
