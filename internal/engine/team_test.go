@@ -284,6 +284,43 @@ func TestArchive_WhatWasDoneToItIsFound(t *testing.T) {
 	}
 }
 
+// Whoever may write the journal can cut the ledger together with the records. The
+// archive remembers.
+func TestArchive_RemembersTheLedger(t *testing.T) {
+	t.Parallel()
+	c, database := teamDatabase(t)
+	ann := laptop(t, c, database, "ann@laptop")
+	shareAll(t, ann)
+	for range 3 {
+		wait(t, ann, start(t, ann, shell("echo hello")))
+	}
+	eventually(t, "everything is in the archive", isCurrent(ann))
+	check := func() Verdict {
+		return verdicts(t, func(r func(Verdict) error) error { return ann.Verify(t.Context(), nil, r) })[""]
+	}
+	if v := check(); v.Result != Intact {
+		t.Fatalf("untouched: %+v", v)
+	}
+	path := filepath.Join(ann.journal.Dir(), "ledger")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	if err := os.WriteFile(path, bytes.Join(lines[:4], nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(ann.witnessPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if v := check(); v.Result != Tampered || !strings.Contains(strings.Join(v.Findings, "\n"), "the archive remembers entry") {
+		t.Errorf("with its end cut off: %+v", v)
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Of jobs that are to stay on this machine the archive gets nothing but digests,
 // and does not take them for removed.
 func TestArchive_WhatIsNotSharedStaysHere(t *testing.T) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"time"
 
 	"vmorchestrator/internal/job"
 	"vmorchestrator/internal/journal"
@@ -28,7 +29,37 @@ func (e *Engine) Verify(ctx context.Context, jobs []job.ID, report func(Verdict)
 		return err
 	}
 	evidence.Key = key
+	evidence.Witnesses = e.archiveSays(ctx)
 	return verify(ctx, evidence, jobs, report)
+}
+
+// askWitness is how long a verification waits for what the archive remembers.
+const askWitness = 5 * time.Second
+
+// archiveSays is what the archive remembers of the ledger of this machine: now, if
+// it can be asked, else as it was seen last.
+func (e *Engine) archiveSays(ctx context.Context) []journal.Witness {
+	var all []journal.Witness
+	if seen := e.witnessed(); seen.N > 0 && len(seen.Hash) == 32 {
+		all = append(all, journal.Witness{Who: "the archive", N: seen.N, Hash: [32]byte(seen.Hash)})
+	}
+	a, err := e.reachable()
+	if err != nil {
+		return all
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWitness)
+	defer cancel()
+	installations, err := a.Installations(ctx)
+	if err != nil {
+		return all // it is a witness that cannot be asked, not one that says no
+	}
+	for _, i := range installations {
+		now := journal.Witness{Who: "the archive", N: i.Entries, Hash: i.Head}
+		if i.ID == e.journal.ID() && i.Entries > 0 && !slices.Contains(all, now) {
+			all = append(all, now)
+		}
+	}
+	return all
 }
 
 func verify(ctx context.Context, evidence journal.Evidence, jobs []job.ID, report func(Verdict) error) error {
