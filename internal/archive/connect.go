@@ -27,15 +27,18 @@ const connectTimeout = 10 * time.Second
 // configured reports whether anything says where the archive is. libpq would
 // take the local server without a word; that must be meant.
 func configured(url string) bool {
-	if url != "" {
-		return true
-	}
-	for _, name := range []string{"PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"} {
+	return url != "" || Variable() != ""
+}
+
+// Variable is the variable of libpq that says where the archive is; empty if none
+// does.
+func Variable() string {
+	for _, name := range []string{"PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE"} {
 		if os.Getenv(name) != "" {
-			return true
+			return name
 		}
 	}
-	return false
+	return ""
 }
 
 // parse reads the configuration and refuses what would put a password or the

@@ -14,7 +14,7 @@ type Changes struct {
 	jobs map[job.ID]struct{}
 	ring chan struct{}
 
-	hosts, prompts, archive, team bool
+	hosts, prompts, archive bool
 }
 
 func newChanges() *Changes {
@@ -41,9 +41,6 @@ func (c *Changes) addPrompts() { c.set(&c.prompts) }
 // addArchive takes the hint that the archive stands differently.
 func (c *Changes) addArchive() { c.set(&c.archive) }
 
-// addTeam takes the hint that the archive got something from anybody.
-func (c *Changes) addTeam() { c.set(&c.team) }
-
 func (c *Changes) set(what *bool) {
 	c.mu.Lock()
 	*what = true
@@ -62,9 +59,6 @@ func (c *Changes) TakePrompts() bool { return c.take(&c.prompts) }
 
 // TakeArchive reports whether the archive stands differently since the last call.
 func (c *Changes) TakeArchive() bool { return c.take(&c.archive) }
-
-// TakeTeam reports whether the archive got something since the last call.
-func (c *Changes) TakeTeam() bool { return c.take(&c.team) }
 
 func (c *Changes) take(what *bool) bool {
 	c.mu.Lock()

@@ -12,8 +12,6 @@
 //	watch of projects     Watch         ends with its context      its caller waits
 //	those of connections  remote.New    end on Pool.Close          Close waits
 //	shipper, two          Ship          end on Close               Close waits
-//	pull of a record      KeepPulling   with the record or Close   Close waits
-//	watch of the archive  WatchTeam     ends with its context      its caller waits
 //
 // Close refuses new jobs, cancels the running ones, waits for them, lets the
 // archive have the rest if that takes no longer than a moment, and then closes
@@ -87,18 +85,16 @@ type Engine struct {
 
 	mu         sync.Mutex
 	live       map[job.ID]*live
-	pulling    map[job.ID]bool // records of others that are pulled on
 	closed     bool
 	unfinished []error // records that could not be completed
 
 	settings settingsFile
 	nudge    atomic.Pointer[func()] // wakes the shipper
 
-	runs    sync.WaitGroup
-	lasting context.Context // until Close; of the goroutines that last
-	stop    context.CancelFunc
-	tasks   sync.WaitGroup
-	large   chan job.ID // records worth compressing later
+	runs  sync.WaitGroup
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+	large chan job.ID // records worth compressing later
 }
 
 // ErrClosed means that the engine is shutting down.
@@ -108,7 +104,7 @@ var ErrClosed = errors.New("the program is closing")
 func Open(ctx context.Context, c Config) (*Engine, error) {
 	c.defaults()
 	e := &Engine{
-		config: c, changes: newChanges(), live: map[job.ID]*live{}, pulling: map[job.ID]bool{},
+		config: c, changes: newChanges(), live: map[job.ID]*live{},
 		queue: newQueue(c.Parallel), fleet: newQueue(fleetPlaces), large: make(chan job.ID, 1000),
 		settings: settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")}, home: home(),
 	}
@@ -120,7 +116,6 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	e.reach()
 	e.join()
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	e.lasting = ctx
 	e.tasks.Add(2)
 	go e.listen(ctx)
 	go e.attend(ctx)

@@ -35,13 +35,7 @@ func (e *Engine) SpillArchive(ctx context.Context, id job.ID, first, last uint64
 		}
 		for _, b := range part.Blocks {
 			from = b.Number + 1
-			if b.FirstLine < last && b.FirstLine+uint64(b.Lines) >= first-1 {
-				if done.Bytes == 0 {
-					done.First = b.Number
-				}
-				done.Last = b.Number
-				done.Bytes += uint64(b.Bytes)
-			}
+			done.Take(b, first, last)
 		}
 		if len(part.Blocks) == 0 || part.Sealed {
 			break

@@ -240,6 +240,15 @@ func (e *Engine) witnessed() witnessed {
 	return w
 }
 
+// remembered is that as a witness, by the name of who is believed to remember.
+func (e *Engine) remembered(who string) []journal.Witness {
+	seen := e.witnessed()
+	if seen.N == 0 || len(seen.Hash) != 32 {
+		return nil
+	}
+	return []journal.Witness{{Who: who, N: seen.N, Hash: [32]byte(seen.Hash)}}
+}
+
 func (e *Engine) witness(s archive.Status) {
 	if s.Acked == 0 || s.AckedHash == [32]byte{} {
 		return

@@ -141,49 +141,6 @@ func (e *Engine) PullOn(ctx context.Context, id job.ID) error {
 	}
 }
 
-// KeepPulling pulls on in the background what Pull has begun, until the record is
-// complete or the engine is closed. Asking twice is asking once.
-func (e *Engine) KeepPulling(id job.ID) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed || e.pulling[id] {
-		return
-	}
-	e.pulling[id] = true
-	e.tasks.Add(1)
-	go func() {
-		defer e.tasks.Done()
-		_ = e.PullOn(e.lasting, id) // what came is readable, and opening it again says what is wrong
-		e.mu.Lock()
-		delete(e.pulling, id)
-		e.mu.Unlock()
-	}()
-}
-
-// WatchTeam hints at what anybody's machine ships, until the context ends. It is
-// for programs that show it: the window.
-func (e *Engine) WatchTeam(ctx context.Context) {
-	tick := time.NewTicker(shipEvery)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		a := e.archived()
-		watching, stop := context.WithCancel(ctx)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = a.Watch(watching, func(job.ID) { e.changes.addTeam() }) // a list that is asked for says what is wrong
-		}()
-		for ctx.Err() == nil && e.archived() == a {
-			select {
-			case <-ctx.Done():
-			case <-tick.C:
-			}
-		}
-		stop()
-		<-done
-	}
-}
-
 // VerifyArchive checks what the archive holds, of one installation after the
 // other, as Verify does with what this machine holds; without jobs, all. Of this
 // machine it must be what this machine remembers.
@@ -245,11 +202,7 @@ func removedThere(ctx context.Context, a *archive.Archive, id job.ID) ([]journal
 // witnesses are what this machine knows of its own ledger.
 func (e *Engine) witnesses() []journal.Witness {
 	e.witness(e.archived().Status()) // what it is known to have by now
-	seen := e.witnessed()
-	if seen.N == 0 || len(seen.Hash) != 32 {
-		return nil
-	}
-	return []journal.Witness{{Who: "this machine", N: seen.N, Hash: [32]byte(seen.Hash)}}
+	return e.remembered("this machine")
 }
 
 // pulled reads a record of the archive in parts.

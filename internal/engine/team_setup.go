@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"vmorchestrator/internal/archive"
@@ -94,12 +93,7 @@ func (e *Engine) databaseOrigin() string {
 	if s, err := e.settings.read(); err == nil && s.Database != "" {
 		return e.settings.path
 	}
-	for _, name := range []string{"PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE"} {
-		if os.Getenv(name) != "" {
-			return name
-		}
-	}
-	return ""
+	return archive.Variable()
 }
 
 // Database is the database of the settings, without a password; empty if none.

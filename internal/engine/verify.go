@@ -39,10 +39,7 @@ const askWitness = 5 * time.Second
 // archiveSays is what the archive remembers of the ledger of this machine: now, if
 // it can be asked, else as it was seen last.
 func (e *Engine) archiveSays(ctx context.Context) []journal.Witness {
-	var all []journal.Witness
-	if seen := e.witnessed(); seen.N > 0 && len(seen.Hash) == 32 {
-		all = append(all, journal.Witness{Who: "the archive", N: seen.N, Hash: [32]byte(seen.Hash)})
-	}
+	all := e.remembered("the archive")
 	a, err := e.reachable()
 	if err != nil {
 		return all

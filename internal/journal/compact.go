@@ -5,10 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -178,14 +176,9 @@ func (j *Journal) CompactAll(ctx context.Context) (Compacted, error) {
 	if j.readOnly != nil {
 		return done, fmt.Errorf("compress the records: %w", j.readOnly)
 	}
-	err := filepath.WalkDir(filepath.Join(j.dir, "jobs"), func(path string, e fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil {
+	err := j.walkShelf(func(id job.ID, path string) error {
+		if err := ctx.Err(); err != nil {
 			return err
-		}
-		name, isSegment := strings.CutSuffix(e.Name(), segmentSuffix)
-		id, err := job.ParseID(name)
-		if e.IsDir() || !isSegment || err != nil {
-			return nil //nolint:nilerr // not a segment
 		}
 		before, err := os.Stat(path)
 		if err != nil || before.Size() < 4<<10 { // a block of the file system is all there is to gain

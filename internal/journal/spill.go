@@ -16,6 +16,18 @@ type Spilled struct {
 	Bytes       uint64 // of output
 }
 
+// Take adds a block if it has any of the lines first to last.
+func (s *Spilled) Take(b job.Block, first, last uint64) {
+	if b.FirstLine >= last || b.FirstLine+uint64(b.Lines) < first-1 {
+		return
+	}
+	if s.Bytes == 0 {
+		s.First = b.Number
+	}
+	s.Last = b.Number
+	s.Bytes += uint64(b.Bytes)
+}
+
 // Spill removes the output of an ended job from line first to line last, counted
 // from 1, for good: a secret that must not stay. Whole blocks are emptied, about
 // 64 KiB each, so some lines around go too. What was there, how much of it and
@@ -51,13 +63,7 @@ func (j *Journal) spill(ctx context.Context, id job.ID, first, last uint64, by, 
 	}
 	var done Spilled
 	for i := range x.marks {
-		if m := &x.marks[i]; m.firstLine < last && m.endLine() >= first-1 {
-			if done.Bytes == 0 {
-				done.First = m.number
-			}
-			done.Last = m.number
-			done.Bytes += uint64(m.bytes)
-		}
+		done.Take(x.marks[i].block(), first, last)
 	}
 	if done.Bytes == 0 {
 		return done, fmt.Errorf("%w: it has no lines %d to %d", job.ErrInvalid, first, last)

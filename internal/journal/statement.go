@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"vmorchestrator/internal/job"
@@ -148,14 +145,8 @@ func (j *Journal) remove(id job.ID, by, why string) error {
 	if err != nil {
 		return err
 	}
-	s.Kind, s.By, s.Why = job.EntryRemove, by, why
-	if err := j.ledger.add(s); err != nil {
-		return err
-	}
-	path := j.shelfPath(id)
-	err = os.Remove(path)
-	_ = os.Remove(j.originPath(id)) // most have none
-	return errors.Join(err, syncDir(filepath.Dir(path)), j.cat.remove(context.Background(), id))
+	var done Pruned
+	return j.removeAll(context.Background(), []job.Statement{s}, why, by, &done)
 }
 
 // Share says in the ledger that records begun before a time are not shipped to an
