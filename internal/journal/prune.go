@@ -223,6 +223,7 @@ func (j *Journal) removeAll(ctx context.Context, batch []job.Statement, why, by 
 			continue
 		}
 		_ = os.Remove(j.originPath(s.Job)) // most have none
+		failed = errors.Join(failed, j.dropReplica(s.Job))
 		ids = append(ids, s.Job)
 		done.take(shelved{s.Job, uint64(info.Size())})
 	}

@@ -44,6 +44,15 @@ func (j *Journal) replicaPath(id job.ID) string {
 	return filepath.Join(j.dir, "replicas", string(id)+segmentSuffix)
 }
 
+// dropReplica removes the copy of a record that the archive gave back, if there is
+// one: what is removed from this machine must not stay in a cache.
+func (j *Journal) dropReplica(id job.ID) error {
+	if err := os.Remove(j.replicaPath(id)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // Replica opens the replica of a record, or begins it. It fails with ErrBusy if
 // another process has it open.
 func (j *Journal) Replica(o job.Opening) (*Replica, error) {

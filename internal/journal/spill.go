@@ -32,7 +32,8 @@ func (s *Spilled) Take(b job.Block, first, last uint64) {
 // from 1, for good: a secret that must not stay. Whole blocks are emptied, about
 // 64 KiB each, so some lines around go too. What was there, how much of it and
 // its hash stay in the record, so that the rest of it still verifies, and the
-// ledger says who did it and why. Copies elsewhere are not touched.
+// ledger says who did it and why. A replica here goes too; copies elsewhere are
+// not touched.
 func (j *Journal) Spill(ctx context.Context, id job.ID, first, last uint64, by, why string) (Spilled, error) {
 	done, err := j.spill(ctx, id, first, last, by, why)
 	if err != nil {
@@ -72,7 +73,10 @@ func (j *Journal) spill(ctx context.Context, id job.ID, first, last uint64, by, 
 	if err := j.ledger.add(s); err != nil {
 		return done, err
 	}
-	return done, j.empty(ctx, id, p, x.seal.Job, done)
+	if err := j.empty(ctx, id, p, x.seal.Job, done); err != nil {
+		return done, err
+	}
+	return done, j.dropReplica(id)
 }
 
 // empty writes the record anew without the output of some blocks.

@@ -550,6 +550,14 @@ func TestSpill_LeavesARecordThatVerifies(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			part := whole(t, j, r.ID()) // as the archive gave it back to this machine
+			copied, err := j.Replica(part.Opening)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(copied.Add(part), copied.Close()); err != nil {
+				t.Fatal(err)
+			}
 			done, err := j.Spill(t.Context(), r.ID(), 5001, 5001, "ann@laptop", "a password was printed")
 			if err != nil || done.Bytes == 0 || done.Bytes > 2*blockSize {
 				t.Fatalf("Spill: %+v, %v", done, err)
@@ -557,6 +565,9 @@ func TestSpill_LeavesARecordThatVerifies(t *testing.T) {
 			segment, err := os.ReadFile(j.shelfPath(r.ID()))
 			if err != nil || bytes.Contains(segment, []byte("hunter2")) {
 				t.Fatalf("the secret is still in the file, or %v", err)
+			}
+			if _, err := os.Stat(j.replicaPath(r.ID())); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a copy on this machine still has it: %v", err)
 			}
 			rr := reader(t, j, r.ID())
 			output, notes := readAll(t, rr)
