@@ -98,8 +98,9 @@ bindings: need-build bin/wails $(PAGE) ## Write frontend/wailsjs anew from the b
 	@bin/wails generate module -tags webkit2_41 -nocolour
 
 .PHONY: golden
-golden: ## Write the golden file of the import graph anew
+golden: ## Write anew what the tests compare with the code: the import graph, docs/cli.md
 	@go test ./internal -run Golden -update
+	@go test ./cmd/vmo -run Reference -update
 
 .PHONY: clean
 clean: ## Remove what was built, and no record of any job

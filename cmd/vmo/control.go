@@ -44,7 +44,11 @@ func (c *cli) cancelCommand() *cobra.Command {
 		}
 		return nil
 	})
-	cmd.Long = "Stop a job of this or any other process: interrupt, terminate after 5 s, kill after\n5 s more, with everything it started. Prints how it ended; what could not be ended is named.\nOf a lost job it ends what is left on its host."
+	cmd.Long = `Stop a job of this or any other process: interrupt, terminate after 5 s, kill after
+5 s more, with everything it started. It waits for the end and prints how it was; what
+could not be ended is named. Of a lost job it ends what is left on its host.
+
+In JSON it is the job, see vmo help json; of a lost job: found, host, id, left.`
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "kill at once")
 	return cmd
 }
@@ -79,6 +83,7 @@ func (c *cli) unrecordedCommand() *cobra.Command {
 func (c *cli) reindexCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "reindex", Short: "Make the list of jobs anew from their records", Args: cobra.NoArgs,
+		Long: "Make the list of jobs anew from their records, and name records that cannot be read.\n\n" + inJSON(map[string]int{"jobs": 0, "unreadable": 0}),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				found, err := e.Reindex(cmd.Context())
@@ -101,7 +106,7 @@ func (c *cli) reindexCommand() *cobra.Command {
 func (c *cli) compactCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "compact", Short: "Compress the records of ended jobs", Args: cobra.NoArgs,
-		Long: "Compress the records of ended jobs. Small ones are compressed when they end, large\nones by the window while nothing runs; this does what is left.",
+		Long: "Compress the records of ended jobs. Small ones are compressed when they end, large\nones by the window while nothing runs; this does what is left.\n\n" + inJSON(engine.Compacted{}) + " Sizes are in bytes.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				done, err := e.Compact(cmd.Context())

@@ -35,7 +35,9 @@ func (c *cli) dbStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Connect, and tell how the archive stands", Args: cobra.NoArgs,
 		Long: `Connect to the database and tell what is there and what is not copied yet. The
-exit code is 0 if everything is well, 1 otherwise.`,
+exit code is 0 if everything is well, 1 otherwise.
+
+` + inJSON(map[string]any{"archive": nil, "database": nil, "error": nil, "hint": nil}),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				check, err := e.CheckDatabase(cmd.Context(), "")
@@ -70,6 +72,9 @@ func (c *cli) dbUseCommand() *cobra.Command {
 	var none bool
 	cmd := &cobra.Command{
 		Use: "use [URL]", Short: "Make a database the archive, or with --none, none", Args: cobra.MaximumNArgs(1),
+		Long: `Make a database the archive, or with --none, none. A URL with a password is refused:
+the settings are a file that gets copied. What else can stand in it, and what TLS has to
+be, is in docs/database.md.`,
 		Example: "  vmo db use 'postgres://anna@db.example/vmo?sslmode=verify-full'\n  vmo db use postgres:///vmo?host=/run/postgresql",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if none == (len(args) == 1) {
@@ -160,7 +165,7 @@ Then grant the roles to logins: GRANT vmo_operator TO anna; GRANT vmo_viewer TO 
 			return c.with(cmd.Context(), func(e *engine.Engine) error { return e.InitDatabase(cmd.Context(), url) })
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "", "another login or database than the configured one; no password in it")
+	cmd.Flags().StringVar(&url, "url", "", "`URL` of another login or database than the configured one; no password in it")
 	return cmd
 }
 
@@ -170,7 +175,9 @@ func (c *cli) dbMigrateCommand() *cobra.Command {
 		Use: "migrate", Short: "Bring the tables of the archive to this version", Args: cobra.NoArgs,
 		Long: `Bring the tables of the archive to the version of this program. Only a member of
 vmo_owner may. Older programs that cannot write the new tables stop copying, say
-so, and go on recording.`,
+so, and go on recording.
+
+` + inJSON(map[string]int{"version": 0}),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				version, err := e.MigrateDatabase(cmd.Context(), url)
@@ -185,6 +192,6 @@ so, and go on recording.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "", "another login or database than the configured one; no password in it")
+	cmd.Flags().StringVar(&url, "url", "", "`URL` of another login or database than the configured one; no password in it")
 	return cmd
 }

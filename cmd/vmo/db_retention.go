@@ -19,12 +19,14 @@ func (c *cli) dbRetentionCommand() *cobra.Command {
 	var do bool
 	cmd := &cobra.Command{
 		Use: "retention [--older AGE] [--keep N] [--max-bytes N] [--do]", Short: "Remove old output from the archive", Args: cobra.NoArgs,
-		Long: `Tell which output would be removed from the archive, and with --do remove it: that of jobs
-older than an age, and of the oldest until no more than so many jobs, or bytes,
-have any. Pinned jobs and those that have not ended stay. What a job was, how it ended and
-the ledgers stay too, with a note of who removed its output, when and why.
+		Long: `Tell which output would be removed from the archive, and with --do remove it: that of
+jobs older than an age, and of the oldest until no more than so many jobs, or bytes,
+have any. Pinned jobs and those that have not ended stay. What a job was, how it ended
+and the ledgers stay too, with a note of who removed its output, when and why.
 
-Only a member of vmo_owner may.`,
+Only a member of vmo_owner may.
+
+` + inJSON(engine.Retired{}),
 		Example: "  vmo db retention --older 365d\n  vmo db retention --max-bytes 200GB --do --why 'the disk is 300 GB'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := engine.Retention{Jobs: keep, Why: why}
@@ -54,12 +56,12 @@ Only a member of vmo_owner may.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&older, "older", "", "that of jobs begun before: how long ago, such as 90d, or a time")
-	flags.IntVar(&keep, "keep", 0, "that of the oldest, until so many jobs have any")
-	flags.StringVar(&bytes, "max-bytes", "", "that of the oldest, until no more than this is stored, such as 20GB")
+	flags.StringVar(&older, "older", "", "that of jobs begun before: `AGE` is how long ago, such as 90d, or a time")
+	flags.IntVar(&keep, "keep", 0, "that of the oldest, until `N` jobs have any")
+	flags.StringVar(&bytes, "max-bytes", "", "that of the oldest, until no more than this `SIZE` is stored, such as 20GB")
 	flags.BoolVar(&do, "do", false, "remove it; without, only tell")
-	flags.StringVar(&why, "why", "", "the reason, for those who look for it")
-	flags.StringVar(&url, "url", "", "the login of the archive's owner; no password in it")
+	flags.StringVar(&why, "why", "", "the `REASON`, for those who look for it")
+	flags.StringVar(&url, "url", "", "`URL` with the login of the archive's owner; no password in it")
 	return cmd
 }
 

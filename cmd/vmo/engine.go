@@ -27,7 +27,9 @@ func (c *cli) hostEngineCommand() *cobra.Command {
   openssh   always ssh; if ` + "`ssh HOST`" + ` works in a terminal, this does
 
 What ssh asks is asked as everything else is. The choice holds from the next
-connection on, in the window too. It needs ssh 8.4 or newer, and not Windows.`,
+connection on, in the window too. It needs ssh 8.4 or newer, and not Windows.
+
+` + inJSON(map[string]string{"host": "", "engine": ""}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				if len(args) == 2 {

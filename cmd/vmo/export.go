@@ -47,17 +47,23 @@ func (c *cli) exportCommand() *cobra.Command {
 
   text    the output without colours and other escape sequences
   ansi    the output, byte for byte
-  html    a page that needs nothing else, with times, colours and a player
+  html    a page that needs nothing else and connects to nothing, with times, colours
+          and a player for logs. Of a terminal it has the text, not where the cursor
+          went
   cast    asciicast v2: asciinema play FILE
-  json    one line for the job, then one for each chunk
+  json    {"job": …}, then a line for each piece of output, see vmo help json
   record  the record itself: vmo import takes it into another journal, verified
 
 Without -o it is printed. A file is there whole or not at all, and one that exists
-is replaced only with --force.`
+is replaced only with --force.
+
+All but record may be of a job that runs: up to now. It ends with 125 if part of the
+record is damaged; everything else is written to the standard output then, and to no
+file.`
 	cmd.Example = "  vmo export @1 --format html -o deploy.html\n  vmo export @1 --format record -o deploy.vmo"
 	flags := cmd.Flags()
-	flags.StringVarP(&format, "format", "f", "text", strings.Join(formatNames(), ", "))
-	flags.StringVarP(&file, "output", "o", "", "file to write; - is standard output")
+	flags.StringVarP(&format, "format", "f", "text", "`FORMAT`: "+strings.Join(formatNames(), ", "))
+	flags.StringVarP(&file, "output", "o", "", "`FILE` to write; - is standard output")
 	flags.BoolVar(&force, "force", false, "replace the file if there is one")
 	_ = cmd.RegisterFlagCompletionFunc("format", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return formatNames(), cobra.ShellCompDirectiveNoFileComp
@@ -98,8 +104,10 @@ func (c *cli) importCommand() *cobra.Command {
 		Long: `Take records into this journal that vmo export --format record wrote; - is standard
 input. Each is verified first: its chain, and that it is what the ledger of its
 installation sealed. It is marked as imported, so that nobody takes it for a run of
-this machine. A job that is here already is left as it is if it is the same, and
-refused if not.`,
+this machine: origin in JSON is the installation it came from. A job that is here
+already is left as it is if it is the same, and refused if not.
+
+In JSON a line is a job, see vmo help json.`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, os.Interrupt)...)
 			defer stop()

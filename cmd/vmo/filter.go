@@ -22,13 +22,13 @@ type filterFlags struct {
 
 func (x *filterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&x.hosts, "host", nil, "only of these hosts; local is this machine")
-	flags.StringSliceVar(&x.f.Targets, "target", nil, "only of these targets")
-	flags.StringVar(&x.f.Project, "project", "", "only of this project")
-	flags.StringVar(&x.f.Operator, "operator", "", "only of this operator: user@machine, or a part of it")
-	flags.StringSliceVar(&x.states, "state", nil, "only in these states: "+strings.Join(stateNames(), ", "))
-	flags.StringVar(&x.since, "since", "", "only those begun since: a time, or how long ago, such as 2h")
-	flags.StringVar(&x.until, "until", "", "only those begun before: a time, or how long ago")
+	flags.StringSliceVar(&x.hosts, "host", nil, "only of this `HOST`; local is this machine")
+	flags.StringSliceVar(&x.f.Targets, "target", nil, "only of this `TARGET`")
+	flags.StringVar(&x.f.Project, "project", "", "only of this project, by its `ALIAS`")
+	flags.StringVar(&x.f.Operator, "operator", "", "only run by this `USER@MACHINE`, or by whose name has this in it")
+	flags.StringSliceVar(&x.states, "state", nil, "only in this `STATE`: "+strings.Join(stateNames(), ", "))
+	flags.StringVar(&x.since, "since", "", "only those begun since a `TIME`, or so long ago")
+	flags.StringVar(&x.until, "until", "", "only those begun before a `TIME`, or so long ago")
 	_ = cmd.RegisterFlagCompletionFunc("state", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return stateNames(), cobra.ShellCompDirectiveNoFileComp
 	})

@@ -18,7 +18,9 @@ func (c *cli) hostsCommand() *cobra.Command {
 		Use: "hosts", Short: "List the hosts: ~/.ssh/config and environments/*/config.yml", Args: cobra.NoArgs,
 		Long: `List the hosts that ~/.ssh/config with its includes names, and the VMs in
 environments/*/config.yml of the projects and of the configuration folder. Nothing
-is connected to, and nothing that a configuration names is run.`,
+is connected to, and nothing that a configuration names is run.
+
+` + inJSON(engine.HostInfo{}),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				all, err := e.Hosts(cmd.Context())
@@ -89,7 +91,9 @@ it comes from, and what is done differently here. This may run what the
 configuration says with Match exec, as ssh does.
 
 With --connect a connection is made first; the versions and algorithms that were
-agreed on are shown, or how far it came.`,
+agreed on are shown, or how far it came.
+
+` + inJSON(engine.HostDetail{}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				var connected error
@@ -208,6 +212,7 @@ func printHost(d engine.HostDetail, chosen string, all bool) error {
 func (c *cli) hostSourcesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "sources HOST", Short: "List the logs that a host has to follow", Args: cobra.ExactArgs(1),
+		Long: "List the logs that a host has to follow: what vmo tail takes, its state, and more\nabout it.\n\n" + inJSON(engine.Sources{}.Found),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				found, err := e.Sources(cmd.Context(), args[0])
@@ -238,7 +243,7 @@ func (c *cli) shellCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell HOST", Short: "Open a recorded terminal on a host", Args: cobra.ExactArgs(1),
 		Long: `Open your login shell on a host, in a terminal, and record what it shows. What you
-type is not recorded. It ends with the shell, and as it does.
+type is not recorded. It ends with the shell, and as it does. It needs a terminal here.
 
 As with ssh, the ports that the configuration forwards are open while it runs. One
 that is taken is named, and the shell opens all the same.`,
@@ -251,6 +256,6 @@ that is taken is named, and the shell opens all the same.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&there, "dir", "", "folder to begin in (default: the home directory)")
+	cmd.Flags().StringVar(&there, "dir", "", "`FOLDER` to begin in (default: the home directory)")
 	return cmd
 }

@@ -23,7 +23,13 @@ func (c *cli) jobsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "jobs", Short: "List jobs, newest first", Args: cobra.NoArgs,
 		Long: `List jobs, newest first: all, or those that the filters mean. Several values of
-one filter, separated by commas, widen it; several filters narrow it.`,
+one filter, separated by commas, widen it; several filters narrow it. A TIME is a time
+(2026-11-23, 2026-11-23 15:04) or how long ago it was (2h, 90d). When there are more,
+the standard error tells the --before of the next page.
+
+In JSON a line is a job, see vmo help json; with --archive it has also
+` + fieldsOf(engine.TeamJob{}, job.Job{}) + `.
+With --count it is one object, its fields the states that have any.`,
 		Example: "  vmo jobs --host web1,web2 --state failed --since 2h\n  vmo jobs --text 'deploy staging' --count",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
@@ -45,10 +51,10 @@ one filter, separated by commas, widen it; several filters narrow it.`,
 		},
 	}
 	which.add(cmd)
-	cmd.Flags().StringVar(&which.f.Text, "text", "", "only those with this in their command, target, project, log or host")
-	cmd.Flags().StringVar(&before, "before", "", "only those older than this job: the next page")
-	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "how many")
-	cmd.Flags().BoolVar(&archive, "archive", false, "everybody's jobs, as the archive has them")
+	cmd.Flags().StringVar(&which.f.Text, "text", "", "only those with this `TEXT` in their command, target, project, log or host; upper and lower case are the same")
+	cmd.Flags().StringVar(&before, "before", "", "only those older than this `JOB`: the next page")
+	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "at most `N`")
+	cmd.Flags().BoolVar(&archive, "archive", false, "everybody's jobs, as the team's database has them, with who ran each")
 	cmd.Flags().BoolVar(&count, "count", false, "only how many there are in each state")
 	return cmd
 }

@@ -30,15 +30,15 @@ type place struct {
 func (p *place) flags(cmd *cobra.Command) {
 	p.folder(cmd)
 	cmd.Flags().BoolVarP(&p.tty, "tty", "t", false, "run it in a terminal of its own")
-	cmd.Flags().StringVar(&p.lost, "if-lost", "", "what happens to it when the connection is lost: keep (its output is kept there and fetched later) or stop (it is ended there); else it is lost")
-	cmd.Flags().DurationVar(&p.timeout, "timeout", 0, "stop it after this long, such as 90s or 10m")
+	cmd.Flags().StringVar(&p.lost, "if-lost", "", "when the connection to the host is lost: `keep|stop`; its output is kept there and fetched later, or it is ended there (default: it is lost)")
+	cmd.Flags().DurationVar(&p.timeout, "timeout", 0, "stop it after this `TIME`, such as 90s, 10m or 1h30m")
 }
 
 func (p *place) folder(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&p.project, "project", "p", "", "project, by its alias (see vmo projects)")
-	cmd.Flags().StringVarP(&p.dir, "directory", "C", "", "folder on this machine (default: the current one)")
-	cmd.Flags().StringSliceVar(&p.hosts, "on", nil, "hosts, separated by commas (see vmo hosts); also env:NAME and tag:NAME")
-	cmd.Flags().StringVar(&p.there, "dir", "", "folder on those hosts (default: the home directory)")
+	cmd.Flags().StringVarP(&p.project, "project", "p", "", "project, by its `ALIAS` (see vmo projects); not together with -C")
+	cmd.Flags().StringVarP(&p.dir, "directory", "C", "", "in this `FOLDER` of this machine (default: the current one)")
+	cmd.Flags().StringSliceVar(&p.hosts, "on", nil, "on this `HOST`, or several, separated by commas (see vmo hosts); also env:NAME, tag:NAME and user@address:port")
+	cmd.Flags().StringVar(&p.there, "dir", "", "in this `FOLDER` of those hosts (default: the home directory); ~/x is within it")
 }
 
 // launch is a request for a command at this place.
@@ -70,13 +70,26 @@ func (p *place) resolve(e *engine.Engine) (string, error) {
 	return os.Getwd()
 }
 
+const aboutRunning = `The standard input reaches the command when it is a pipe, a file or your terminal.
+Ctrl-C interrupts the command once and kills it the second time. What ends vmo (TERM,
+HUP, QUIT) cancels the command; if vmo is killed, it goes on unrecorded and the job is
+lost.
+
+With --on each host gets a job of its own, all of one run. With several hosts each
+line of output has its host before it, there is no input, and the exit code is 0 only
+if all are, otherwise that of the first host that failed; those are listed on the
+standard error. A target has to be there on every host before it runs on any.
+
+With --json the output is only recorded, and each job is printed when it has ended.`
+
 func (c *cli) execCommand() *cobra.Command {
 	var at place
 	cmd := &cobra.Command{
 		Use: "exec [flags] -- ARGV…", Short: "Run a command and record it", Args: cobra.MinimumNArgs(1),
-		Long: `Run a command, show its output, record both, and exit as it does.
+		Long: `Run a command, show its output, record both, and exit as it does. There is no shell
+between: vmo exec -- sh -c '…' if you want one.
 
-With --json its output is only recorded, and the job is printed when it has ended.`,
+` + aboutRunning,
 		Example: "  vmo exec -- terraform apply\n  vmo exec --timeout 10m -C ~/src/app -- go test ./...",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
@@ -100,8 +113,10 @@ func (c *cli) runCommand() *cobra.Command {
 		Use: "run [flags] TARGET [VAR=VALUE…]", Short: "Run a make target and record it", Args: cobra.MinimumNArgs(1),
 		Long: `Run a target of a Makefile, show its output, record both, and exit as make does.
 
-An interactive target (see vmo targets) gets a terminal when vmo has one.
-With --json its output is only recorded, and the job is printed when it has ended.`,
+The target must be one that vmo targets lists. An interactive one gets a terminal of
+its own when vmo has one.
+
+` + aboutRunning,
 		Example: "  vmo run test\n  vmo run -p web deploy ENV=staging",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
@@ -123,7 +138,7 @@ With --json its output is only recorded, and the job is printed when it has ende
 		},
 	}
 	at.flags(cmd)
-	cmd.Flags().BoolVar(&trust, "trust", false, "let make compute its targets to find this one, which runs what the Makefile says")
+	cmd.Flags().BoolVar(&trust, "trust", false, "ask make for its targets to find this one, which executes what the Makefile computes them with")
 	return cmd
 }
 

@@ -57,17 +57,21 @@ func (c *cli) root() *cobra.Command {
 keeps a complete, replayable record of each: what was run, every byte it printed
 and when, and how it ended. The window of VM Orchestrator shows the same records.
 
-A job is named by its id, by the beginning of one, or by @1 for the newest, @2
-for the one before.`,
+A JOB is named by its id, by any beginning of it that no other id shares, or by @1
+for the newest, @2 for the one before.
+
+Output of jobs and answers of vmo go to the standard output, everything vmo has to
+say besides to the standard error. vmo completion SHELL prints a script for the TAB
+key of bash, zsh, fish or powershell.`,
 		SilenceUsage: true, SilenceErrors: true, Version: version,
 		PersistentPreRun: func(*cobra.Command, []string) { c.entered = true },
 	}
 	root.SetVersionTemplate("vmo {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
-	flags.StringVar(&c.dataDir, "data-dir", "", "folder of the journal (default $VMO_DATA_DIR, else the XDG data directory)")
-	flags.StringVar(&c.sshConfig, "ssh-config", "", "read this instead of ~/.ssh/config, as ssh -F (default $VMO_SSH_CONFIG)")
-	flags.BoolVar(&c.json, "json", false, "print one JSON object a line")
+	flags.StringVar(&c.dataDir, "data-dir", "", "`FOLDER` of the journal (default $VMO_DATA_DIR, else the XDG data directory)")
+	flags.StringVar(&c.sshConfig, "ssh-config", "", "read this `FILE` instead of ~/.ssh/config and the system's, as ssh -F (default $VMO_SSH_CONFIG)")
+	flags.BoolVar(&c.json, "json", false, "print one JSON object a line, see vmo help json")
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "record", Title: "Records:"}, &cobra.Group{ID: "care", Title: "Care:"})
 	for group, commands := range map[string][]*cobra.Command{
 		"run": {
@@ -90,6 +94,7 @@ for the one before.`,
 		}
 	}
 	root.AddCommand(manCommand())
+	root.AddCommand(topics()...)
 	c.completable(root)
 	return root
 }
@@ -115,6 +120,7 @@ func (c *cli) with(ctx context.Context, do func(*engine.Engine) error) (err erro
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Long: "Print the version.\n\n" + inJSON(map[string]string{"version": ""}),
 		RunE: func(*cobra.Command, []string) error {
 			if c.json {
 				return printJSON(map[string]string{"version": version})

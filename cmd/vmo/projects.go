@@ -16,6 +16,11 @@ import (
 func (c *cli) projectsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "projects", Short: "List the projects: mkcli's registry and added folders", Args: cobra.NoArgs,
+		Long: `List the projects: those of mkcli's registry, ~/.config/mkcli/registry with one
+alias=folder a line, which is only read, and added folders. A line that cannot be read
+is named on the standard error and skipped.
+
+` + inJSON(engine.Project{}) + " The source is registry or\nadded; error says why it cannot be used.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				all, err := e.Projects()
@@ -79,10 +84,17 @@ func (c *cli) targetsCommand() *cobra.Command {
 	var trust bool
 	cmd := &cobra.Command{
 		Use: "targets", Short: "List the make targets of a project", Args: cobra.NoArgs,
-		Long: `List what a Makefile offers. It is read as text: nothing of it is run.
+		Long: `List what a Makefile offers, on a host too. It is read as text: nothing of it is run.
 
-With --trust make itself is asked too, which finds targets that the Makefile
-computes and runs whatever it computes them with.`,
+With --trust make itself is asked too, this once and only here, which finds targets
+that the Makefile computes and runs whatever it computes them with.
+
+` + inJSON(engine.Target{}) + `
+The help comes from ## behind or above the target, the section from ##@; file and line
+are where its rule stands. A target is interactive if it wants a terminal, and why says
+what tells so; mode is what you chose in the window: auto, stream or terminal. Computed
+is what only make could find. The params are variables that it uses and that you may
+set, each with name, default, help, file and line.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
 				request, err := at.launch(e, job.Spec{})

@@ -24,10 +24,15 @@ func (c *cli) pruneCommand() *cobra.Command {
 		Use: "prune [--older AGE] [--keep N] [--max-bytes N]", Short: "Remove old records from this machine", Args: cobra.NoArgs,
 		Long: `Remove records of jobs from this machine for good, after telling which: those of
 jobs older than an age, all but the newest N, and the oldest until all take no more
-than a number of bytes. Jobs that have not ended and pinned ones stay. With a
-database, what is not safe there stays too.
+than a number of bytes on the disk. One rule is enough for a record to go. It asks
+before, unless --yes. Jobs that have not ended, pinned ones and records that cannot be
+read stay. With a database, a record goes only if the database has all of it, which is
+asked for each.
 
-The ledger keeps that they were there, who removed them, when and why.`,
+The ledger keeps that they were there, who removed them, when and why, so that vmo
+verify knows.
+
+` + inJSON(engine.Pruned{}),
 		Example: "  vmo prune --older 90d --dry-run\n  vmo prune --max-bytes 20GB --yes",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := engine.Pruning{Jobs: keep, Why: why}
@@ -51,10 +56,10 @@ The ledger keeps that they were there, who removed them, when and why.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&older, "older", "", "those of jobs begun before: how long ago, such as 90d, or a time")
-	flags.IntVar(&keep, "keep", 0, "all but so many of the newest")
-	flags.StringVar(&bytes, "max-bytes", "", "the oldest, until all take no more than this, such as 20GB")
-	flags.StringVar(&why, "why", "", "the reason, for those who look for them")
+	flags.StringVar(&older, "older", "", "those of jobs begun before: `AGE` is how long ago, such as 90d, or a time")
+	flags.IntVar(&keep, "keep", 0, "all but the `N` newest")
+	flags.StringVar(&bytes, "max-bytes", "", "the oldest, until all take no more than this `SIZE`, such as 20GB")
+	flags.StringVar(&why, "why", "", "the `REASON`, for those who look for them")
 	flags.BoolVar(&dry, "dry-run", false, "only tell")
 	flags.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&unarchived, "unarchived", false, "also what is not in the database")
@@ -125,7 +130,8 @@ func (c *cli) pinCommand() *cobra.Command {
 	cmd := c.reading("pin", "Keep the record of a job when others are pruned", func(ctx context.Context, e *engine.Engine, j job.Job) error {
 		return e.Pin(ctx, j.ID, why)
 	})
-	cmd.Flags().StringVar(&why, "why", "", "the reason, for those who look for it")
+	cmd.Flags().StringVar(&why, "why", "", "the `REASON`, for those who look for it")
+	cmd.Long = "Keep the record of a job when others are pruned, here and in the database. The ledger\nkeeps who pinned it and why."
 	return cmd
 }
 

@@ -48,7 +48,7 @@ func (c *cli) reviewing(use, short string, do func(ctx context.Context, e *engin
 		}
 		return do(ctx, e, r)
 	})
-	cmd.Flags().BoolVar(&archive, "archive", false, "anybody's job, as the archive has it")
+	cmd.Flags().BoolVar(&archive, "archive", false, "anybody's job, as the team's database has it")
 	return cmd
 }
 
@@ -81,7 +81,12 @@ func (c *cli) showCommand() *cobra.Command {
 	cmd := c.reviewing("show", "Print the output of a job, byte for byte", func(ctx context.Context, e *engine.Engine, j record) error {
 		return c.print(ctx, e, j, &printer{json: c.json, stamped: stamped})
 	})
-	cmd.Flags().BoolVar(&stamped, "timestamps", false, "the time before each line")
+	cmd.Long = `Print the output so far: standard output to standard output, standard error to
+standard error, byte for byte. It ends with 125 if part of the record is damaged;
+everything else has been printed then.
+
+` + piecesInJSON
+	cmd.Flags().BoolVar(&stamped, "timestamps", false, "the time in UTC before each line")
 	return cmd
 }
 
@@ -117,7 +122,7 @@ func (p *printer) verdict() error {
 }
 
 func (c *cli) followCommand() *cobra.Command {
-	return c.reviewing("follow", "Print the output of a job as it comes, until the job ends", func(ctx context.Context, e *engine.Engine, j record) error {
+	cmd := c.reviewing("follow", "Print the output of a job as it comes, until the job ends", func(ctx context.Context, e *engine.Engine, j record) error {
 		r, err := j.output(ctx, e)
 		if err != nil {
 			return err
@@ -134,7 +139,15 @@ func (c *cli) followCommand() *cobra.Command {
 		}
 		return p.verdict()
 	})
+	cmd.Long = `Print the output of a job, and go on until the job ends. It may belong to any process.
+Ctrl-C ends the following, not the job. With --archive a colleague's running job is
+shown about a second behind.
+
+` + piecesInJSON
+	return cmd
 }
+
+const piecesInJSON = "In JSON a line is a piece of output, see vmo help json."
 
 // pulling goes on pulling a living record from the archive, until stop. Its context
 // ends when that fails.
@@ -185,8 +198,9 @@ func (c *cli) replayCommand() *cobra.Command {
 			after = page[len(page)-1].Seq
 		}
 	})
-	cmd.Flags().Float64Var(&speed, "speed", speed, "how many times faster")
-	cmd.Flags().DurationVar(&idle, "max-idle", idle, "cut pauses to this, such as 2s (default: keep them)")
+	cmd.Long = "Print the output of a job at the pace at which it came.\n\n" + piecesInJSON
+	cmd.Flags().Float64Var(&speed, "speed", speed, "`N` times faster")
+	cmd.Flags().DurationVar(&idle, "max-idle", idle, "cut pauses to this `TIME`, such as 2s (default: keep them)")
 	return cmd
 }
 

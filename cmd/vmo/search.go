@@ -30,12 +30,20 @@ func (c *cli) searchCommand() *cobra.Command {
 that the filters mean. Lines that match are printed as JOB:LINE:TEXT, newest job
 first; LINE is the number that the window shows.
 
-PATTERN has the syntax of RE2 and matches within a line. Colours and other escape
-sequences do not stand between what you see and what is matched. What one stream
-printed is found although the other came in between.
+PATTERN has the syntax of RE2 (https://github.com/google/re2/wiki/Syntax) and matches
+within a line. Colours and other escape sequences, and the carriage return at the end
+of a line, are not there for it; what is not UTF-8 is U+FFFD. Standard output and
+standard error are one text, in the order in which they came, as in the window. If one
+was interrupted by the other within a line, by less than 64 KiB, that line is matched as
+a whole too; such a hit has the number of the line in which it ends. Lines longer than
+1 MiB are matched in pieces that overlap by 64 KiB.
 
 Exits with 0 if something was found, with 1 if not, with 2 if something could not
-be searched.`,
+be searched.
+
+In JSON: job, line, at, stream, text, from and to, which are where in the text the
+match is, in bytes; before and after with --context. With --count: job, count. What is
+damaged in a record is named on the standard error, and as job, line, problem.`,
 		Example: "  vmo search 'timeout after [0-9]+' --host web1 --since 7d -C 2\n  vmo search -Fi 'permission denied' --state failed --count",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -70,13 +78,13 @@ be searched.`,
 	which.add(cmd)
 	flags := cmd.Flags()
 	flags.BoolVarP(&q.IgnoreCase, "ignore-case", "i", false, "upper and lower case are the same")
-	flags.BoolVarP(&q.Literal, "fixed-strings", "F", false, "PATTERN is text as it is")
-	flags.IntVarP(&q.Context, "context", "C", 0, "so many lines before and behind")
-	flags.IntVarP(&q.Limit, "limit", "n", 0, "end after so many lines, or jobs with --count")
-	flags.BoolVarP(&q.Count, "count", "c", false, "print only how many lines of each job match")
-	flags.BoolVar(&archive, "archive", false, "of everybody's jobs, as the archive has them; what is not here yet is copied first")
-	flags.StringVar(&only, "job", "", "only this job")
-	flags.StringVar(&which.f.Text, "text", "", "only jobs with this in their command, target, project, log or host")
+	flags.BoolVarP(&q.Literal, "fixed-strings", "F", false, "PATTERN is text as it is, no expression")
+	flags.IntVarP(&q.Context, "context", "C", 0, "`N` lines before and behind, as JOB-LINE-TEXT")
+	flags.IntVarP(&q.Limit, "limit", "n", 0, "end after `N` lines, or jobs with --count (default: all)")
+	flags.BoolVarP(&q.Count, "count", "c", false, "print only how many lines of each job match, as JOB:COUNT")
+	flags.BoolVar(&archive, "archive", false, "of everybody's jobs, as the team's database has them; what is not here yet is copied first, so filter")
+	flags.StringVar(&only, "job", "", "only this `JOB`")
+	flags.StringVar(&which.f.Text, "text", "", "only jobs with this `TEXT` in their command, target, project, log or host")
 	return cmd
 }
 

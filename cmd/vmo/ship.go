@@ -22,7 +22,10 @@ func (c *cli) shipCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ship --once|--watch", Short: "Copy records into the archive", Args: cobra.NoArgs,
 		Long: `Copy what this machine recorded into the archive. The window does it while it is
-open, and vmo while it runs a job; one process at a time does.`,
+open, and vmo while it runs a job; one process at a time does. The exit code is 1 if
+jobs are left.
+
+` + inJSON(engine.ShipReport{}) + "\nOf --watch a line is how it stands, whenever that changes.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if once == watch {
 				return fmt.Errorf("%w: give either --once or --watch", job.ErrInvalid)

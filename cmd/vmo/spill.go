@@ -24,7 +24,9 @@ Lines are counted from 1, as vmo search and the window do. Whole blocks of about
 whom and why, stays in the record and in the ledger, and the rest still verifies.
 
 It is removed from this machine. With --archive it is removed from the database
-instead, which only its owner may; backups and exported copies are up to you.`,
+instead, which only its owner may; backups and exported copies are up to you.
+
+` + inJSON(engine.Spilled{}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			first, last, err := lineRange(lines)
 			if err != nil {
@@ -38,10 +40,10 @@ instead, which only its owner may; backups and exported copies are up to you.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&lines, "lines", "", "which, such as 120-131")
-	cmd.Flags().StringVar(&why, "why", "", "the reason, for those who find the hole")
+	cmd.Flags().StringVar(&lines, "lines", "", "which `LINES`, such as 120-131")
+	cmd.Flags().StringVar(&why, "why", "", "the `REASON`, for those who find the hole")
 	cmd.Flags().BoolVar(&archive, "archive", false, "from the database, not from this machine")
-	cmd.Flags().StringVar(&url, "url", "", "with --archive: the login of the archive's owner; no password in it")
+	cmd.Flags().StringVar(&url, "url", "", "with --archive: `URL` with the login of the archive's owner; no password in it")
 	return cmd
 }
 

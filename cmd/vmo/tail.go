@@ -14,7 +14,7 @@ func (c *cli) tailCommand() *cobra.Command {
 	tail := engine.Tail{Lines: 10}
 	cmd := &cobra.Command{
 		Use: "tail [flags] SOURCE", Short: "Follow a log on a host, and record it", Args: cobra.MinimumNArgs(1),
-		Long: `Follow a log, here or on a host. A source is one of
+		Long: `Follow a log until Ctrl-C, here or on a host. A source is one of
 
   docker:NAME      a container of docker or podman, by name; with sudo -n if need be
   compose:SERVICE  a service of a compose project (--dir: the folder of the project)
@@ -51,7 +51,7 @@ vmo hosts sources HOST lists what a host really has.`,
 		},
 	}
 	at.folder(cmd)
-	cmd.Flags().StringVar(&tail.Since, "since", "", "from then on: a time, or how long ago, such as 10m or 2h; not of a file or a command")
-	cmd.Flags().IntVarP(&tail.Lines, "lines", "n", tail.Lines, "how many of the last lines to begin with; -1: all")
+	cmd.Flags().StringVar(&tail.Since, "since", "", "from then on: a `TIME`, or how long ago, such as 10m or 2h; not of a file or a command, whose lines have no times")
+	cmd.Flags().IntVarP(&tail.Lines, "lines", "n", tail.Lines, "`N` of the last lines to begin with; -1: all")
 	return cmd
 }

@@ -51,8 +51,8 @@ the output says which.`,
 			})
 		},
 	}
-	cmd.Flags().StringArrayVarP(&local, "local", "L", nil, "listen here: [BIND:]PORT:HOST:HOSTPORT; either side may be the path of a socket")
-	cmd.Flags().StringArrayVarP(&remote, "remote", "R", nil, "listen on the host, and connect from here: [BIND:]PORT:HOST:HOSTPORT, or [BIND:]PORT for SOCKS")
-	cmd.Flags().StringArrayVarP(&dynamic, "dynamic", "D", nil, "listen here as a SOCKS proxy: [BIND:]PORT")
+	cmd.Flags().StringArrayVarP(&local, "local", "L", nil, "listen here: `SPEC` is [BIND:]PORT:HOST:HOSTPORT; either side may be the path of a socket")
+	cmd.Flags().StringArrayVarP(&remote, "remote", "R", nil, "listen on the host, and connect from here: `SPEC` is [BIND:]PORT:HOST:HOSTPORT, or [BIND:]PORT for SOCKS")
+	cmd.Flags().StringArrayVarP(&dynamic, "dynamic", "D", nil, "listen here as a SOCKS proxy: `SPEC` is [BIND:]PORT")
 	return cmd
 }

@@ -29,7 +29,9 @@ of everybody's machines that is verified, against what this machine remembers.
 Without jobs, or with --all, every record is verified. Exit code 0: intact; 1: something
 was tampered with; 2: it cannot be told, for example because nothing was signed.
 
-What this proves and what it does not is in docs/proof.md.`,
+What this proves and what it does not is in docs/proof.md.
+
+` + inJSON(engine.Verdict{}) + "\nThe result is intact, tampered or unknown; the ledger's verdict has no job.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
 				return fmt.Errorf("%w: --all and jobs exclude each other", job.ErrInvalid)
