@@ -19,7 +19,7 @@ VERSION = $(shell scripts/version.sh 2>/dev/null || echo dev)
 LDFLAGS = -X main.version=$(VERSION)
 WINDOW_TAGS := desktop,production,webkit2_41
 # Not ./...: that would look for Go packages in node_modules as well.
-PACKAGES := . ./app/... ./cmd/... ./internal/...
+PACKAGES := . ./app/... ./build/... ./cmd/... ./internal/...
 
 # The page is built when one of its sources is newer than what was built.
 PAGE := frontend/dist/index.html

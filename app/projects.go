@@ -33,6 +33,15 @@ func (b *Projects) Add(dir string) (engine.Projects, error) {
 	return e.Projects()
 }
 
+// Sample adds the project that comes with the program, and returns its folder.
+func (b *Projects) Sample() (string, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return "", err
+	}
+	return e.AddSample()
+}
+
 // Remove forgets an added folder.
 func (b *Projects) Remove(dir string) (engine.Projects, error) {
 	e, err := b.shell.open()

@@ -4,8 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(. ./app/... ./cmd/... ./internal/...)
-headless=(./cmd/... ./internal/...)
+packages=(. ./app/... ./build/... ./cmd/... ./internal/...)
+headless=(./build/... ./cmd/... ./internal/...)
 tags=webkit2_41
 passed=0 failed=0
 

@@ -35,7 +35,7 @@ stage() {
 }
 
 stage "check" scripts/check.sh
-stage "go tests, with the race detector" node scripts/go-test.mjs -race -timeout 15m -tags webkit2_41 . ./app/... ./cmd/... ./internal/...
+stage "go tests, with the race detector" node scripts/go-test.mjs -race -timeout 15m -tags webkit2_41 . ./app/... ./build/... ./cmd/... ./internal/...
 stage "page: unit tests" npm --prefix frontend run --silent test
 stage "page in Chromium, backend in memory" npm --prefix frontend run --silent e2e
 if [ -d app/windowtest ]; then

@@ -185,3 +185,29 @@ func TestDoctor_Database(t *testing.T) {
 		t.Errorf("exit code %d, a database that was killed is %+v", code, c)
 	}
 }
+
+// A program that is missing is said with how this machine installs it.
+func TestDoctor_SaysHowToInstall(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	bare := t.TempDir()
+	for manager, want := range map[string]string{"": "Install ssh.", "dnf": "Install it with: sudo dnf install openssh-clients", "apt-get": "Install it with: sudo apt install openssh-client"} {
+		if manager != "" {
+			if err := os.WriteFile(filepath.Join(bare, manager), []byte("#!/bin/false\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checks, _, code := h.doctor([]string{"PATH=" + bare})
+		if c := checks["ssh"]; c.OK || !c.Optional || c.Next != want {
+			t.Errorf("with %q: %+v, want %q", manager, c, want)
+		}
+		if c := checks["make"]; c.OK || code != exitFailed {
+			t.Errorf("exit code %d with make %+v", code, c)
+		}
+		if manager != "" {
+			if err := os.Remove(filepath.Join(bare, manager)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

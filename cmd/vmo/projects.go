@@ -37,7 +37,7 @@ is named on the standard error and skipped.
 					return nil
 				}
 				if len(all.Projects) == 0 {
-					fmt.Fprintf(os.Stderr, "No projects: looked in %s (%s) and in the added folders.\n     Add a line alias=/path/to/folder there, or run: vmo projects add FOLDER\n",
+					fmt.Fprintf(os.Stderr, "No projects: looked in %s (%s) and in the added folders.\n     Add a line alias=/path/to/folder there, or run: vmo projects add FOLDER\n     One to try things with is added by: vmo projects sample\n",
 						visible(all.Registry), map[bool]string{true: "no entries", false: "missing"}[all.RegistryExists])
 					return nil
 				}
@@ -58,6 +58,20 @@ is named on the standard error and skipped.
 		},
 	}
 	cmd.AddCommand(
+		&cobra.Command{
+			Use: "sample", Short: "Add a project to try things with", Args: cobra.NoArgs,
+			Long: `Add a project to try things with: its targets show every kind of output and of
+ending, and change nothing. It is written next to the journal.`,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return c.with(cmd.Context(), func(e *engine.Engine) error {
+					dir, err := e.AddSample()
+					if err == nil && !c.json {
+						fmt.Println(visible(dir))
+					}
+					return err
+				})
+			},
+		},
 		&cobra.Command{
 			Use: "add FOLDER", Short: "Add a folder to the projects", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {

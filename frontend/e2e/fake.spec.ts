@@ -195,6 +195,22 @@ test('without projects the window says where it looked', async ({ page }) => {
   await expect(page.getByText('alias=dir')).toBeVisible();
 });
 
+test('the first steps lead to a first job, and make way for the project', async ({ page }) => {
+  await open(page, '?fake=empty');
+  const step = (name: string) => page.locator(`[data-testid=first-step][data-name="${name}"]`);
+  await expect(step('Programs')).toHaveAttribute('data-state', 'wrong');
+  await expect(step('Programs')).toContainText('make: it is in no directory of PATH. Install');
+  await expect(step("The team's database")).toHaveAttribute('data-state', 'open');
+  await step('Programs').getByRole('button').click();
+  await expect(page.getByTestId('diagnostics')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await step('A first job').getByRole('button').click();
+  await expect(pane(page)).toHaveAttribute('data-state', 'succeeded');
+  await expect(page.getByTestId('log-line').filter({ hasText: 'Hello from make.' })).toBeVisible();
+  await expect(page.locator('[data-testid=project-row][data-name=sample]')).toHaveAttribute('aria-current', 'true');
+  await expect(page.getByTestId('first-step')).toHaveCount(0);
+});
+
 test('a job whose disk is full can go on unrecorded', async ({ page }) => {
   await open(page);
   await run(page, 'backup');

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -10,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"vmorchestrator/internal/job"
-	"vmorchestrator/internal/process"
 	"vmorchestrator/internal/remote"
 	"vmorchestrator/internal/secret"
 )
@@ -131,31 +128,6 @@ func variableCheck(name string, optional bool, next string) Check {
 		c.OK, c.Found = true, "not set; the agent of Windows is used"
 	}
 	return c
-}
-
-// tool asks a program for its version.
-func tool(ctx context.Context, name, flag string, optional bool) Check {
-	check := Check{Name: name, Optional: optional, Next: "Install " + name + "."}
-	path, err := process.LookPath(name)
-	if err == nil {
-		check.Origin = path
-	}
-	var out limited
-	exit, err := runBriefly(ctx, process.Config{Argv: []string{name, flag}, Stdout: &out, Stderr: &out})
-	if err != nil {
-		var s *process.StartError
-		if errors.As(err, &s) {
-			err = s.Err
-		}
-		check.Found = err.Error()
-		return check
-	}
-	check.Found, _, _ = strings.Cut(out.String(), "\n")
-	check.OK = exit.State == job.Succeeded
-	if !check.OK {
-		check.Next = fmt.Sprintf("See what is wrong with: %s %s", name, flag)
-	}
-	return check
 }
 
 // agentCheck counts the keys of the agent; what they are is nobody's business here.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"vmorchestrator/build/sample"
 	"vmorchestrator/internal/job"
 	"vmorchestrator/internal/target"
 )
@@ -123,6 +124,16 @@ func (e *Engine) AddProject(dir string) (string, error) {
 		return "", job.WithHint(fmt.Errorf("add the project %s: %w", abs, err), "Choose a folder that exists.")
 	}
 	return abs, e.settings.change(func(s *settings) { s.Folders = append(s.Folders, abs) })
+}
+
+// AddSample adds the project that comes with the program, to try things with: it
+// is written next to the journal, but for files that are there already.
+func (e *Engine) AddSample() (string, error) {
+	dir := filepath.Join(e.config.DataDir, "sample")
+	if err := sample.Write(dir); err != nil {
+		return "", job.WithHint(fmt.Errorf("write the sample project: %w", err), "Add a folder of your own instead, or make this one writable.")
+	}
+	return e.AddProject(dir)
 }
 
 // RemoveProject forgets an added folder. The folder itself is not touched.

@@ -171,3 +171,48 @@ func TestWatch_SeesEdits(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
+
+// Ensure somebody without a Makefile can try the program: the sample is added, its
+// targets are listed and run, and what was changed in it stays.
+func TestAddSample_IsAProject(t *testing.T) {
+	t.Parallel()
+	e := open(t, config(t))
+	dir, err := e.AddSample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := e.Projects()
+	if err != nil || len(all.Projects) != 1 || all.Projects[0].Dir != dir || all.Projects[0].Alias != "sample" {
+		t.Fatalf("projects: %+v, %v", all.Projects, err)
+	}
+	if found, err := e.FindTarget(t.Context(), dir, "hello", false); err != nil || found.Help == "" {
+		t.Errorf("hello: %+v, %v", found, err)
+	}
+	put(t, dir+"/Makefile", "mine: ; @true\n")
+	if err := os.Remove(dir + "/mk/terminal.mk"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := e.AddSample(); err != nil || again != dir {
+		t.Fatalf("once more: %s, %v", again, err)
+	}
+	if text, err := os.ReadFile(dir + "/Makefile"); err != nil || string(text) != "mine: ; @true\n" {
+		t.Errorf("what was changed is %q, %v", text, err)
+	}
+	if _, err := os.Stat(dir + "/mk/terminal.mk"); err != nil {
+		t.Errorf("what was missing: %v", err)
+	}
+	if all, err := e.Projects(); err != nil || len(all.Projects) != 1 {
+		t.Errorf("projects: %+v, %v", all.Projects, err)
+	}
+}
+
+// Ensure the sample that cannot be written says so.
+func TestAddSample_SaysWhyNot(t *testing.T) {
+	t.Parallel()
+	e := open(t, config(t))
+	put(t, e.Status().DataDir+"/sample", "a file in its place")
+	_, err := e.AddSample()
+	if err == nil || !strings.Contains(err.Error(), "write the sample project") || job.HintOf(err) == "" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -327,6 +327,10 @@ export class FakeBackend implements Backend {
       }
       return structuredClone(this.#list);
     },
+    sample: async () => {
+      await this.projects.add('/home/ada/.local/share/vm-orchestrator/sample');
+      return '/home/ada/.local/share/vm-orchestrator/sample';
+    },
     remove: async (dir) => {
       this.#list.projects = this.#list.projects.filter((p) => p.dir !== dir || p.source !== 'added');
       return structuredClone(this.#list);

@@ -182,6 +182,7 @@ export const wails: Backend = {
   projects: {
     list: async () => projectsOf(await call(Projects.List())),
     add: async (dir) => projectsOf(await call(Projects.Add(dir))),
+    sample: () => call(Projects.Sample()),
     remove: async (dir) => projectsOf(await call(Projects.Remove(dir))),
     choose: () => call(Projects.Choose()),
     targets: async (dir) => targetsOf(await call(Projects.Targets(dir))),

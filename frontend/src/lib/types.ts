@@ -351,6 +351,8 @@ export interface Backend {
   projects: {
     list(): Promise<ProjectList>;
     add(dir: string): Promise<ProjectList>;
+    /** Adds the project that comes with the program, and says where it is. */
+    sample(): Promise<string>;
     remove(dir: string): Promise<ProjectList>;
     choose(): Promise<string>;
     targets(dir: string): Promise<TargetList>;

@@ -241,6 +241,17 @@ export class App {
     if (job) this.panes.show(job, { fresh: true });
   }
 
+  /** Adds the sample project, shows it and runs its first target. */
+  async sample(): Promise<void> {
+    const dir = await this.problems.guard('add the sample project', () => this.backend.projects.sample());
+    if (!dir) return;
+    await this.projects.refresh();
+    this.goto(dir);
+    await this.projects.load(dir);
+    const hello = this.projects.targets(dir)?.targets.find((target) => target.name === 'hello');
+    if (hello) await this.run(dir, hello);
+  }
+
   async again(job: Job): Promise<void> {
     const next = await this.jobs.again(job, this.grid);
     if (next) this.panes.show(next, { fresh: true });

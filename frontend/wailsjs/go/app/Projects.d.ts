@@ -10,6 +10,8 @@ export function List():Promise<engine.Projects>;
 
 export function Remove(arg1:string):Promise<engine.Projects>;
 
+export function Sample():Promise<string>;
+
 export function SetMode(arg1:string,arg2:string,arg3:string):Promise<engine.Targets>;
 
 export function Targets(arg1:string):Promise<engine.Targets>;

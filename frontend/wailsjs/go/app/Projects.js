@@ -18,6 +18,10 @@ export function Remove(arg1) {
   return window['go']['app']['Projects']['Remove'](arg1);
 }
 
+export function Sample() {
+  return window['go']['app']['Projects']['Sample']();
+}
+
 export function SetMode(arg1, arg2, arg3) {
   return window['go']['app']['Projects']['SetMode'](arg1, arg2, arg3);
 }
