@@ -25,7 +25,7 @@ const module = "vmorchestrator"
 // library that is not here may not be imported at all: a new dependency is a
 // line in this list, which a reviewer sees. A path covers those below it.
 var owners = map[string][]string{
-	"os/exec":                           {"internal/process", "internal/process/processtest", "internal/remote/remotetest", "internal/archive/archivetest"}, // so that every command is recorded, marked and ended in one way
+	"os/exec":                           {"internal/process", "internal/process/processtest", "internal/remote/remotetest", "internal/archive/archivetest", "internal/update/updatetest"}, // so that every command is recorded, marked and ended in one way
 	"github.com/creack/pty":             {"internal/process"},
 	"github.com/charmbracelet/x/conpty": {"internal/process"},
 	"modernc.org/sqlite":                {"internal/journal"},                     // a cache of the segments; nobody else may take it for the truth
@@ -44,10 +44,11 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":            {"cmd/vmo"},
 	"golang.org/x/term":                 {"cmd/vmo"},
 	"golang.org/x/crypto":               {"internal/remote", "internal/remote/knownhosts", "internal/remote/remotetest"},
+	"github.com/jedisct1/go-minisign":   {"internal/update"},
 	"github.com/kevinburke/ssh_config":  {"internal/inventory"}, // lists aliases of one file, behind guards
 	"go.yaml.in/yaml/v4":                {"internal/inventory"},
-	"github.com/Microsoft/go-winio":     {"internal/remote"},                                                                 // the agent's pipe on Windows
-	"golang.org/x/sys":                  {"internal/process", "internal/process/processtest", "internal/journal", "cmd/vmo"}, // what package syscall lacks on each system
+	"github.com/Microsoft/go-winio":     {"internal/remote"},                                                                                    // the agent's pipe on Windows
+	"golang.org/x/sys":                  {"internal/process", "internal/process/processtest", "internal/journal", "internal/update", "cmd/vmo"}, // what package syscall lacks on each system
 }
 
 // listed is what `go list -json` says about a package.
@@ -148,6 +149,7 @@ func TestImports_GoDown(t *testing.T) {
 		"internal/archive": 2, "internal/archive/archivetest": 1,
 		"internal/process": 2, "internal/process/processtest": 1, "internal/journal": 2,
 		"internal/remote": 2, "internal/remote/knownhosts": 1, "internal/remote/remotetest": 1,
+		"internal/update": 2, "internal/update/updatetest": 1,
 		"internal/job": 0, "internal/target": 0, "internal/inventory": 0, "internal/tail": 0, "internal/secret": 0,
 		"internal/proxytest": 0, "build/sample": 0,
 	}

@@ -18,9 +18,10 @@ func (c *cli) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor [HOST]", Short: "Check what vmo needs, or how a host would be reached", Args: cobra.MaximumNArgs(1),
 		Long: `Check what vmo needs: its programs, the agent, the keychain, the journal and where
-it lies, the signing key, the settings, the database. Each line says what there is, and
-PATH and SSH_AUTH_SOCK where it comes from; it is ok, a note, which costs only part of
-the program, or FAILED, which ends it with 125. Each look takes no longer than 5 seconds.
+it lies, the signing key, the settings, the database, and newer releases as far as they are
+asked for. Each line says what there is, and PATH and SSH_AUTH_SOCK where it comes from;
+it is ok, a note, which costs only part of the program, or FAILED, which ends it with
+125. Each look takes no longer than 5 seconds.
 
 With a host: how it resolves, through which others, what makes the connection and
 with which options. Nothing is connected to; this may run what the configuration
@@ -36,7 +37,7 @@ tar -xOzf FILE.
 
 ` + inJSON(engine.Check{}) + " With --bundle: file, parts.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config := engine.Config{DataDir: c.dataDir, SSHConfig: c.sshConfig, Prompts: sync.OnceValue(terminalPrompts)}
+			config := engine.Config{DataDir: c.dataDir, SSHConfig: c.sshConfig, Policy: policy, Prompts: sync.OnceValue(terminalPrompts)}
 			program := engine.Program{Name: "vmo", Version: version}
 			switch {
 			case bundle != "" && len(args) > 0:

@@ -22,6 +22,10 @@ import (
 // version is set when it is built: -ldflags "-X main.version=v1.2.3".
 var version = "dev"
 
+// policy is the file of the policy of a managed machine; empty: the system's.
+// Nothing but the tests sets it.
+var policy string
+
 func main() {
 	if code, asked := engine.Askpass(); asked {
 		os.Exit(code)
@@ -84,7 +88,7 @@ key of bash, zsh, fish or powershell.`,
 			c.verifyCommand(), c.spillCommand(), c.exportCommand(), c.importCommand(),
 		},
 		"care": {
-			c.dbCommand(), c.shipCommand(),
+			c.dbCommand(), c.shipCommand(), c.updateCommand(),
 			c.doctorCommand(), c.reindexCommand(), c.compactCommand(), c.pruneCommand(), c.pinCommand(), c.unpinCommand(), c.versionCommand(),
 		},
 	} {
@@ -123,7 +127,8 @@ func (c *cli) versionCommand() *cobra.Command {
 		Long: "Print the version.\n\n" + inJSON(map[string]string{"version": ""}),
 		RunE: func(*cobra.Command, []string) error {
 			if c.json {
-				return printJSON(map[string]string{"version": version})
+				schema, format := engine.Versions()
+				return printJSON(map[string]any{"version": version, "archive_schema": schema, "journal_format": format})
 			}
 			_, err := fmt.Println("vmo", version)
 			return err

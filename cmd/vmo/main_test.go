@@ -29,7 +29,10 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	testscript.Main(m, map[string]func(){
-		"vmo":  func() { os.Exit(run(os.Args[1:])) },
+		"vmo": func() {
+			policy = os.Getenv("VMO_TEST_POLICY")
+			os.Exit(run(os.Args[1:]))
+		},
 		"play": play,
 	})
 }
@@ -86,8 +89,9 @@ func isolated(dir string) map[string]string {
 		"VMO_DATA_DIR":    filepath.Join(dir, "journal"),
 		"VMO_SSH_CONFIG":  filepath.Join(dir, "ssh_config"),
 		"VMO_JOB":         "", "VMO_JOBS": "",
-		"VMO_KEYCHAIN": "off",               // tests never touch the operator's
-		"GORACE":       "atexit_sleep_ms=0", // else every vmo takes a second to exit
+		"VMO_KEYCHAIN":    "off", // tests never touch the operator's
+		"VMO_TEST_POLICY": filepath.Join(dir, "policy.json"),
+		"GORACE":          "atexit_sleep_ms=0", // else every vmo takes a second to exit
 	}
 }
 

@@ -422,7 +422,7 @@ func TestCheck(t *testing.T) {
 	for user, may := range map[string]string{login: "operator", c.Login(t, "x", "vmo_viewer"): "viewer", c.Login(t, "x", "vmo_owner", "vmo_viewer"): "owner", archivetest.Admin: "owner"} {
 		a := Open(Config{URL: c.URL(user, db)})
 		got, err := a.Check(t.Context())
-		if err != nil || got.May != may || got.Jobs != 1 || got.Installations != 1 || got.Schema != schemaVersion || !got.Writable ||
+		if err != nil || got.May != may || got.Jobs != 1 || got.Installations != 1 || got.Schema != SchemaVersion || !got.Writable ||
 			got.Transport != "a socket of this machine" || !strings.Contains(got.Server, user) || got.Bytes == 0 {
 			t.Errorf("%s: %+v, %v", may, got, err)
 		}

@@ -10,9 +10,9 @@ import (
 	"vmorchestrator/internal/job"
 )
 
-// schemaVersion is the number of the last migration, and of the tables that this
+// SchemaVersion is the number of the last migration, and of the tables that this
 // program knows.
-const schemaVersion = 1
+const SchemaVersion = 1
 
 // marker is the comment by which a schema named vmo is known to be ours.
 const marker = "the archive of VM Orchestrator"
@@ -84,11 +84,11 @@ func lookAt(ctx context.Context, q querier) error {
 		return err
 	case version != migrated:
 		return job.WithHint(fmt.Errorf("%w (its tables say version %d, its migrations %d)", errHalf, version, migrated), migrateAdvice)
-	case oldest > schemaVersion:
-		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program knows up to %d", errNewer, version, schemaVersion),
+	case oldest > SchemaVersion:
+		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program knows up to %d", errNewer, version, SchemaVersion),
 			"Update VM Orchestrator on this machine. Jobs go on and are recorded in the journal; they are shipped afterwards.")
-	case version < schemaVersion:
-		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program needs %d", errOlder, version, schemaVersion), migrateAdvice)
+	case version < SchemaVersion:
+		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program needs %d", errOlder, version, SchemaVersion), migrateAdvice)
 	}
 	return nil
 }

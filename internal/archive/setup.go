@@ -108,7 +108,7 @@ func Migrate(ctx context.Context, cfg Config) (version int, err error) {
 	if err := lookAt(ctx, conn); err != nil {
 		return 0, a.explain(err)
 	}
-	return schemaVersion, nil
+	return SchemaVersion, nil
 }
 
 // connectAsOwner connects, becomes the owner and looks at what there is. There is

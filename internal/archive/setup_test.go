@@ -80,7 +80,7 @@ func TestInit_WithoutRightsSaysWhatAnAdministratorHasToRun(t *testing.T) {
 		t.Fatalf("got %v, hint %q; want one with SQL", err, hint)
 	}
 	c.Exec(t, db, sql)
-	if v, err := Migrate(t.Context(), Config{URL: c.URL(anna, db)}); err != nil || v != schemaVersion {
+	if v, err := Migrate(t.Context(), Config{URL: c.URL(anna, db)}); err != nil || v != SchemaVersion {
 		t.Fatalf("after it was run: version %d, %v", v, err)
 	}
 	if err := check(t, c, anna, db); err != nil {

@@ -41,7 +41,7 @@ func Examine(ctx context.Context, c Config, p Program) []Check {
 	e, err := Open(ctx, c)
 	if err != nil {
 		c.defaults()
-		return examine(ctx, p, []examination{one(brokenJournal(c, err)), one(registryCheck(c))})
+		return examine(ctx, p, []examination{one(brokenJournal(c, err)), one(registryCheck(c)), NewUpdates(c, p).check})
 	}
 	defer e.Close() //nolint:errcheck // it has run no job
 	return e.Examine(ctx, p)
@@ -52,6 +52,7 @@ func Examine(ctx context.Context, c Config, p Program) []Check {
 func (e *Engine) Examine(ctx context.Context, p Program) []Check {
 	return examine(ctx, p, []examination{
 		e.journalCheck, e.storageCheck, e.ledgerCheck, e.keyCheck, e.databaseCheck, e.settingsCheck, one(registryCheck(e.config)),
+		NewUpdates(e.config, p).check,
 	})
 }
 

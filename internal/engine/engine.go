@@ -43,6 +43,7 @@ type Config struct {
 	DataDir   string // the journal; empty: VMO_DATA_DIR, else the XDG data directory
 	ConfigDir string // settings; empty: the XDG config directory
 	Registry  string // of mkcli; empty: ~/.config/mkcli/registry
+	Policy    string // of whoever manages the machine; empty: where the system keeps it
 	Operator  string // empty: user@host
 
 	// SSHConfig is read instead of ~/.ssh/config and the system's, as by ssh -F;

@@ -97,6 +97,9 @@ func (e *Engine) redactor(secret string) *redactor {
 	r.database(e.config.Database)
 	if s, err := e.settings.read(); err == nil {
 		r.database(s.Database)
+		if s.Updates != nil {
+			r.value(s.Updates.URL, "<releases>")
+		}
 		for server := range s.History {
 			r.value(server, "<server>")
 		}
@@ -136,7 +139,7 @@ func (e *Engine) reportSettings(r *redactor) any {
 	}
 	return map[string]any{
 		"folders": len(s.Folders), "trusted": len(s.Trusted), "modes": len(s.Modes), "engines": engines,
-		"database": databaseKind(s.Database), "history": len(s.History),
+		"database": databaseKind(s.Database), "history": len(s.History), "updates": s.Updates != nil && s.Updates.Check,
 	}
 }
 

@@ -25,6 +25,8 @@ type settings struct {
 
 	Database string               `json:"database,omitempty"` // URL of the archive, without a password
 	History  map[string]time.Time `json:"history,omitempty"`  // server → jobs begun before stay here alone; zero: all go there
+
+	Updates *updateSettings `json:"updates,omitempty"` // nil: nothing is asked
 }
 
 type settingsFile struct {

@@ -47,8 +47,8 @@ import (
 	"vmorchestrator/internal/job"
 )
 
-// format of the folder. A journal with a higher one is refused.
-const format = 1
+// FormatVersion is that of the folder. A journal with a higher one is refused.
+const FormatVersion = 1
 
 // Config says where the journal is. Only Dir is required.
 type Config struct {
@@ -170,9 +170,9 @@ func (j *Journal) identify() error {
 		return job.WithHint(fmt.Errorf("open the journal: %s is damaged: %q", path, cut(data)),
 			"Delete that file if the folder is the journal's: it is made anew and every job stays.")
 	}
-	if who.Format > format {
+	if who.Format > FormatVersion {
 		return job.WithHint(fmt.Errorf("open the journal in %s: its format is %d, this program knows up to %d: %w; nothing was changed",
-			j.dir, who.Format, format, job.ErrNewer), "Update this program, or choose another folder with --data-dir.")
+			j.dir, who.Format, FormatVersion, job.ErrNewer), "Update this program, or choose another folder with --data-dir.")
 	}
 	j.id = who.ID
 	return nil
@@ -187,7 +187,7 @@ func (j *Journal) found(path string) error {
 			"Check who owns that folder, or choose another with --data-dir.")
 	}
 	j.id = uuid.NewString()
-	data, err := json.Marshal(identity{Format: format, ID: j.id})
+	data, err := json.Marshal(identity{Format: FormatVersion, ID: j.id})
 	if err != nil {
 		return fmt.Errorf("make the journal: %w", err)
 	}

@@ -1,0 +1,4 @@
+package update
+
+// Parse is parse, for the tests outside.
+var Parse = parse
