@@ -124,7 +124,7 @@ func (c *cli) with(ctx context.Context, do func(*engine.Engine) error) (err erro
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		Long: "Print the version.\n\n" + inJSON(map[string]string{"version": ""}),
+		Long: "Print the version; in JSON also what it writes: the version of the tables of the\narchive and the format of the journal.\n\n" + inJSON(map[string]any{"version": "", "archive_schema": 0, "journal_format": 0}),
 		RunE: func(*cobra.Command, []string) error {
 			if c.json {
 				schema, format := engine.Versions()
