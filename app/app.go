@@ -8,7 +8,7 @@
 // Goroutines: Startup starts the feed, the watch of the projects and the ear for
 // signals; Search one for the search of the page, which the next one ends; Archive.Open one
 // for each living job of a colleague, which Leave ends. Shutdown ends them and waits
-// for them.
+// for them; and with the engine the watch of the archive, which Archive.Watch wants.
 package app
 
 import (
@@ -53,12 +53,13 @@ type shell struct {
 	searches *searches
 	pulls    *pulls
 
-	mu     sync.Mutex
-	ctx    context.Context // of the window; Wails wants it for dialogs and events
-	engine *engine.Engine
-	broken error           // why there is no engine
-	opened string          // folder that was given as argument or dropped last
-	seen   map[string]bool // folders whose targets the page has asked for
+	mu      sync.Mutex
+	ctx     context.Context // of the window; Wails wants it for dialogs and events
+	engine  *engine.Engine
+	broken  error           // why there is no engine
+	opened  string          // folder that was given as argument or dropped last
+	unwatch func()          // ends the watch of the team's jobs; nil: the page does not show them
+	seen    map[string]bool // folders whose targets the page has asked for
 }
 
 // New makes the window of a version. Args are folders to open as projects.

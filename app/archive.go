@@ -177,6 +177,30 @@ func (b *Archive) Open(id string) (engine.TeamJob, error) {
 // Leave ends what Open began: nobody looks at the job any more.
 func (b *Archive) Leave(id string) { b.shell.pulls.end(job.ID(id), nil) }
 
+// Watch says whether the page shows the jobs of the team: then events tell what is
+// new of them. Said once more, it tries a database that was away at once.
+func (b *Archive) Watch(shown bool) error {
+	e, err := b.shell.open()
+	if err != nil {
+		return err
+	}
+	b.shell.watch(e, shown)
+	return nil
+}
+
+func (s *shell) watch(e *engine.Engine, shown bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stop := s.unwatch
+	s.unwatch = nil
+	if shown {
+		s.unwatch = e.WatchTeam()
+	}
+	if stop != nil {
+		stop()
+	}
+}
+
 // pulls are the living jobs of colleagues that the page looks at.
 type pulls struct {
 	shell *shell

@@ -27,6 +27,22 @@ func soon(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// told asks, as the page does, whenever an event says that the archive has news.
+func told(t *testing.T, e *engine.Engine, what string, is func() bool) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for {
+		if n := news(e); (n.More || len(n.Jobs) > 0) && is() {
+			return
+		}
+		select {
+		case <-e.Changes().Ring():
+		case <-limit:
+			t.Fatal("no event told of " + what)
+		}
+	}
+}
+
 // shown is what the page's log shows of a job.
 func shown(t *testing.T, a *App, id job.ID) (text string, complete bool) {
 	t.Helper()
@@ -88,8 +104,11 @@ func TestArchive_FromOnePageToAnother(t *testing.T) {
 	}
 	id := jobs[0].ID
 
-	bob, _ := servedBy(t, engine.Config{Operator: "bob@desk", Database: c.URL(c.Login(t, "", "vmo_operator"), database)})
-	soon(t, "ann's job in bob's history", func() bool {
+	bob, bobEngine := servedBy(t, engine.Config{Operator: "bob@desk", Database: c.URL(c.Login(t, "", "vmo_operator"), database)})
+	if err := bob.Archive.Watch(true); err != nil {
+		t.Fatal(err)
+	}
+	told(t, bobEngine, "ann's job in bob's history", func() bool {
 		list, err := bob.Archive.Jobs(Query{Limit: 10, Filter: job.Filter{States: []job.State{job.Running}}})
 		if err != nil {
 			t.Fatal(err)
@@ -117,6 +136,13 @@ func TestArchive_FromOnePageToAnother(t *testing.T) {
 		t.Errorf("Get: %+v, %v", j, err)
 	}
 	bob.Archive.Leave(string(id))
+	told(t, bobEngine, "its end in bob's history", func() bool {
+		list, err := bob.Archive.Jobs(Query{Limit: 10, Filter: job.Filter{States: []job.State{job.Succeeded}}})
+		return err == nil && len(list) == 1
+	})
+	if err := bob.Archive.Watch(false); err != nil {
+		t.Fatal(err)
+	}
 	soon(t, "everything of ann's in the database", func() bool {
 		s, err := ann.Archive.Status()
 		return err == nil && s.State == engine.ArchiveCurrent && s.LagKnown && s.LagJobs == 0

@@ -21,6 +21,7 @@ const (
 	EventHosts    Event = "hosts"    // nothing: read the list again
 	EventPrompt   Event = "prompt"   // nothing: ask what is pending
 	EventArchive  Event = "archive"  // nothing: ask how it stands
+	EventTeam     Event = "team"     // News, while the page wants them
 	EventOpened   Event = "opened"   // Opened
 	EventFailed   Event = "failed"   // Failure of something that no call asked for
 )
@@ -39,6 +40,13 @@ type Hint struct {
 	Lines   uint64    `json:"lines"`
 	Bytes   uint64    `json:"bytes"`
 	Stalled string    `json:"stalled"`
+}
+
+// News says of which jobs the archive got something, or whether there is anything
+// to be got at all.
+type News struct {
+	Jobs []job.ID `json:"jobs"`
+	More bool     `json:"more"` // others may have too: ask for what is shown
 }
 
 // Opened says that a folder was dropped on the window or given as argument.
@@ -89,6 +97,9 @@ func (a *App) feed(ctx context.Context, e *engine.Engine) {
 		if e.Changes().TakeHosts() && hosts == nil {
 			hosts = time.After(hostsEvery - time.Since(told))
 		}
+		if n := news(e); n.More || len(n.Jobs) > 0 {
+			runtime.EventsEmit(ctx, string(EventTeam), n)
+		}
 		if h := hints(ctx, e); h.More || len(h.Jobs) > 0 {
 			runtime.EventsEmit(ctx, string(EventJobs), h)
 		}
@@ -110,10 +121,15 @@ func hints(ctx context.Context, e *engine.Engine) Hints {
 	return out
 }
 
+func news(e *engine.Engine) News {
+	ids, all := e.Changes().TakeTeam()
+	return News{Jobs: append([]job.ID{}, ids[:min(len(ids), mostHints)]...), More: all || len(ids) > mostHints}
+}
+
 // Events lists the event names for the generated bindings.
 var Events = []struct {
 	Value  Event
 	TSName string
 }{
-	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventArchive, "ARCHIVE"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
+	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventArchive, "ARCHIVE"}, {EventTeam, "TEAM"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
 }

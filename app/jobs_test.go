@@ -77,6 +77,7 @@ func TestWire_GoldenFiles(t *testing.T) {
 			Jobs: []Job{{j, false}}, Done: true, Failure: &Failure{Code: "invalid", Message: "missing closing )", Hint: "Close it."},
 		},
 		"hints":     Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
+		"news":      News{Jobs: []job.ID{j.ID}, More: true},
 		"opened":    Opened{Dir: "/srv/web"},
 		"rejection": FormatError(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),
 		"failure":   failure(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),

@@ -79,10 +79,11 @@ type Config struct {
 
 // Archive is the team's archive, connected or not.
 type Archive struct {
-	cfg   Config
-	pace  pace
-	nudge chan struct{}
-	retry chan struct{}
+	cfg     Config
+	pace    pace
+	nudge   chan struct{}
+	retry   chan struct{}
+	rewatch chan struct{}
 
 	poolMu sync.Mutex
 	pool   *pgxpool.Pool
@@ -102,6 +103,8 @@ type pace struct {
 	presence time.Duration // "I am here"
 	notify   time.Duration // at most one notice in that time
 	watch    time.Duration // a look for colleagues' news without a notice
+	rewatch  time.Duration // at most between two attempts to listen again
+	away     time.Duration // AwayAfter
 	slow     time.Duration // a look whether what stopped it is still so
 	backoff  time.Duration // after a failure, doubled up to maxBack
 	maxBack  time.Duration
@@ -114,7 +117,7 @@ type pace struct {
 
 var usualPace = pace{
 	poll: time.Second, settle: 200 * time.Millisecond, presence: 10 * time.Second,
-	notify: 250 * time.Millisecond, watch: 2 * time.Second, slow: time.Minute,
+	notify: 250 * time.Millisecond, watch: 2 * time.Second, rewatch: 10 * time.Second, away: AwayAfter, slow: time.Minute,
 	backoff: 500 * time.Millisecond, maxBack: time.Minute,
 	query: 30 * time.Second, batch: time.Minute,
 	rows: 256, bytes: 2 << 20, tries: 5,
@@ -126,7 +129,7 @@ func Open(cfg Config) *Archive {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &Archive{cfg: cfg, pace: usualPace, nudge: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+	a := &Archive{cfg: cfg, pace: usualPace, nudge: make(chan struct{}, 1), retry: make(chan struct{}, 1), rewatch: make(chan struct{}, 1)}
 	a.status.Since = time.Now()
 	server, err := a.cfg.server()
 	a.status.Server = server
@@ -160,9 +163,11 @@ func (a *Archive) Nudge() {
 }
 
 // Retry makes a shipper that was stopped, or waits, try again now: a password
-// was changed, or rights were given. What was set aside is tried again as well.
+// was changed, or rights were given. What was set aside is tried again as well, and
+// a Watch that waits.
 func (a *Archive) Retry() {
 	a.forgetPassword()
+	a.Rewatch()
 	select {
 	case a.retry <- struct{}{}:
 	default:

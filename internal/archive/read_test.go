@@ -1,12 +1,10 @@
 package archive
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -219,86 +217,6 @@ func TestRead_TheNetworkIsSilent(t *testing.T) {
 	a.pace.batch = time.Minute
 	if _, err := a.Jobs(t.Context(), job.Filter{}, "", 1); err != nil {
 		t.Error(err)
-	}
-}
-
-// watch collects what a watcher is told.
-func watch(t *testing.T, a *Archive) (told func(job.ID) bool) {
-	t.Helper()
-	var mu sync.Mutex
-	var list []job.ID
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() {
-		done <- a.Watch(ctx, func(id job.ID) {
-			mu.Lock()
-			defer mu.Unlock()
-			list = append(list, id)
-		})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return func(id job.ID) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return slices.Contains(list, id)
-	}
-}
-
-func TestWatch_TellsWhatIsNew(t *testing.T) {
-	t.Parallel()
-	c, db, login := ownArchive(t)
-	viewer := c.Login(t, "x", "vmo_viewer")
-	j := newJournal("i1")
-	owner := quick(Config{URL: c.URL(login, db), Source: j})
-	defer owner.Close()
-	listening, looking := quick(Config{URL: c.URL(viewer, db)}), quick(Config{URL: c.URL(viewer, db)})
-	listening.pace.watch = time.Hour // so that only a notice can be it
-	heard, saw := watch(t, listening), watch(t, looking)
-	until(t, "both listen", func() bool { // they look for the first time when they do
-		return count(t, c, db, fmt.Sprintf(`SELECT count(*) FROM pg_stat_activity WHERE usename = '%s'
-			AND (query = 'SELECT clock_timestamp()' AND state = 'idle' OR query LIKE '%%max(at)%%')`, viewer)) >= 2
-	})
-	background(t, owner)
-	id := j.begin(aJob())
-	owner.Nudge()
-	until(t, "it was heard", func() bool { return heard(id) })
-	until(t, "it was seen", func() bool { return saw(id) })
-
-	// Notices are lost while the server is away; a look finds what came.
-	c.Kill()
-	other := j.begin(aJob())
-	c.Start(t)
-	until(t, "it is there", complete(t, owner, j))
-	until(t, "it was seen", func() bool { return saw(other) })
-
-	// What anybody can send is no id, and does no harm.
-	c.Exec(t, db, `SELECT pg_notify('vmo', '../../etc/passwd x'), pg_notify('vmo', '')`)
-	last := j.begin(aJob())
-	owner.Nudge()
-	until(t, "it was seen", func() bool { return saw(last) })
-}
-
-func TestWatch_TooMuchForANotice(t *testing.T) {
-	t.Parallel()
-	c, db := newArchive(t)
-	_, url := operator(t, c, db)
-	j := newJournal("i1")
-	a := quick(Config{URL: url, Source: j})
-	defer a.Close()
-	var ids []job.ID
-	for range 250 {
-		ids = append(ids, j.run(0, 0))
-	}
-	a.pace.notify = time.Hour
-	saw := watch(t, a)
-	shipOnce(t, a)
-	for _, id := range ids {
-		until(t, "it was seen", func() bool { return saw(id) })
 	}
 }
 

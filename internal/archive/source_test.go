@@ -206,7 +206,7 @@ func succeeded() job.Exit {
 func quick(cfg Config) *Archive {
 	a := Open(cfg)
 	a.pace.poll, a.pace.settle, a.pace.presence, a.pace.notify = 20*time.Millisecond, time.Millisecond, 50*time.Millisecond, 5*time.Millisecond
-	a.pace.backoff, a.pace.maxBack, a.pace.slow, a.pace.watch = 2*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
+	a.pace.backoff, a.pace.maxBack, a.pace.slow, a.pace.watch, a.pace.rewatch = 2*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
 	return a
 }
 

@@ -16,35 +16,78 @@ import (
 // may have been committed since.
 const overlap = 30 * time.Second
 
+// AwayAfter is how long a machine may say nothing before it counts as away: it
+// says that it is there every ten seconds.
+const AwayAfter = 30 * time.Second
+
 // Watch calls news with each job of which the archive got something, until the
 // context ends. It listens for notices, which may get lost and do not pass a
-// pooler, and looks behind them every two seconds. While the server is away it
-// waits; what came meanwhile is told afterwards. A job may be told more than once.
+// pooler, and looks behind them every two seconds. A job may be told more than once.
+//
+// The empty id says that anything may be new: it listens from now on, or cannot any
+// more, or a machine came or went. While the server is away it tries again; what
+// came meanwhile is told afterwards. A login that is refused is not tried again
+// before Retry or Rewatch. It fails only if no archive is configured.
 func (a *Archive) Watch(ctx context.Context, news func(job.ID)) error {
 	w := watcher{a: a, news: news, told: map[job.ID]time.Time{}}
 	wait := a.pace.backoff
 	for {
-		begun := time.Now()
-		err := w.session(ctx)
+		select {
+		case <-a.rewatch: // this is what was asked for
+		default:
+		}
+		listened, err := w.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if time.Since(begun) > a.pace.maxBack {
+		if errors.Is(err, ErrNotConfigured) {
+			return a.explain(err)
+		}
+		if listened {
+			news("")
 			wait = a.pace.backoff
 		}
-		if c := classify(err); c == classAuth || errors.Is(err, ErrNotConfigured) {
-			return a.explain(err) // the caller watches again when that was put right
-		} else if c == classStop {
-			wait = a.pace.slow
+		pause := wait
+		switch classify(err) {
+		case classAuth:
+			pause = 0
+		case classStop:
+			pause = a.pace.slow
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if again, asked := a.unwatched(ctx, pause); !again {
 			return nil
-		case <-t.C:
+		} else if asked {
+			wait = a.pace.backoff
+		} else {
+			wait = min(2*wait, a.pace.rewatch)
 		}
-		wait = min(2*wait, a.pace.maxBack)
+	}
+}
+
+// unwatched waits before the next attempt to listen, for ever if d is zero, and
+// reports whether there is one, and whether Rewatch asked for it.
+func (a *Archive) unwatched(ctx context.Context, d time.Duration) (again, asked bool) {
+	var over <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false, false
+	case <-a.rewatch:
+		return true, true
+	case <-over:
+		return true, false
+	}
+}
+
+// Rewatch lets a Watch that waits try again at once.
+func (a *Archive) Rewatch() {
+	select {
+	case a.rewatch <- struct{}{}:
+	default:
 	}
 }
 
@@ -53,19 +96,21 @@ type watcher struct {
 	news  func(job.ID)
 	since time.Time // by the clock of the server; zero before the first look
 	told  map[job.ID]time.Time
+	away  string // the machines that were away at the last look
 }
 
-func (w *watcher) session(ctx context.Context) error {
+// session watches until something fails, and reports whether it came to listening.
+func (w *watcher) session(ctx context.Context) (listened bool, err error) {
 	cfg, err := w.a.cfg.parse()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := w.a.givePassword(ctx, &cfg.Config); err != nil {
-		return err
+		return false, err
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -75,17 +120,21 @@ func (w *watcher) session(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, w.a.pace.query)
 	defer cancel()
 	if err := lookAt(bounded, conn); err != nil {
-		return err
+		return false, err
 	}
 	if _, err := conn.Exec(bounded, `LISTEN vmo`); err != nil {
-		return err
+		return false, err
 	}
 	for {
 		if err := w.look(ctx, conn); err != nil {
-			return err
+			return listened, err
+		}
+		if !listened {
+			w.news("") // what was asked for before may be old by now
+			listened = true
 		}
 		if err := w.listen(ctx, conn); err != nil {
-			return err
+			return listened, err
 		}
 	}
 }
@@ -119,8 +168,15 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, w.a.pace.query)
 	defer cancel()
 	var now time.Time
-	if err := conn.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
+	var away string
+	err := conn.QueryRow(ctx, `SELECT clock_timestamp(), coalesce(string_agg(installation_id, ' ' ORDER BY installation_id)
+		FILTER (WHERE seen_at < clock_timestamp() - make_interval(secs => $1)), '') FROM vmo.presence`, w.a.pace.away.Seconds()).Scan(&now, &away)
+	if err != nil {
 		return err
+	}
+	if away != w.away {
+		w.away = away
+		w.news("") // of which nothing else tells
 	}
 	if w.since.IsZero() {
 		w.since = now

@@ -14,17 +14,37 @@ type Changes struct {
 	jobs map[job.ID]struct{}
 	ring chan struct{}
 
+	team map[job.ID]struct{} // of the archive
+
 	hosts, prompts, archive bool
 }
 
 func newChanges() *Changes {
-	return &Changes{jobs: map[job.ID]struct{}{}, ring: make(chan struct{}, 1)}
+	return &Changes{jobs: map[job.ID]struct{}{}, team: map[job.ID]struct{}{}, ring: make(chan struct{}, 1)}
 }
 
 // add takes a hint. The empty id means that any job may have changed.
-func (c *Changes) add(id job.ID) {
+func (c *Changes) add(id job.ID) { c.note(c.jobs, id) }
+
+// mostTeam bounds what is remembered of the archive, where anybody may speak of any
+// number of jobs.
+const mostTeam = 1000
+
+// addTeam takes the hint that the archive has something new of a job, or with the
+// empty id of any.
+func (c *Changes) addTeam(id job.ID) {
 	c.mu.Lock()
-	c.jobs[id] = struct{}{}
+	if len(c.team) >= mostTeam {
+		clear(c.team)
+		id = ""
+	}
+	c.mu.Unlock()
+	c.note(c.team, id)
+}
+
+func (c *Changes) note(of map[job.ID]struct{}, id job.ID) {
+	c.mu.Lock()
+	of[id] = struct{}{}
 	c.mu.Unlock()
 	select {
 	case c.ring <- struct{}{}:
@@ -73,14 +93,20 @@ func (c *Changes) Ring() <-chan struct{} { return c.ring }
 
 // Take returns the jobs that changed since the last call, and whether the list
 // of jobs may have.
-func (c *Changes) Take() (jobs []job.ID, list bool) {
+func (c *Changes) Take() (jobs []job.ID, list bool) { return c.noted(c.jobs) }
+
+// TakeTeam returns the jobs of which the archive got something since the last call,
+// and whether it may have of any. It is empty unless WatchTeam.
+func (c *Changes) TakeTeam() (jobs []job.ID, all bool) { return c.noted(c.team) }
+
+func (c *Changes) noted(of map[job.ID]struct{}) (jobs []job.ID, all bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, list = c.jobs[""]
-	delete(c.jobs, "")
-	for id := range c.jobs {
+	_, all = of[""]
+	delete(of, "")
+	for id := range of {
 		jobs = append(jobs, id)
 	}
-	clear(c.jobs)
-	return jobs, list
+	clear(of)
+	return jobs, all
 }

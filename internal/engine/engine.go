@@ -12,6 +12,8 @@
 //	watch of projects     Watch         ends with its context      its caller waits
 //	those of connections  remote.New    end on Pool.Close          Close waits
 //	shipper, two          Ship          end on Close               Close waits
+//	watch of the archive  WatchTeam,    ends when nobody wants it  Close waits
+//	                      PullOn
 //
 // Close refuses new jobs, cancels the running ones, waits for them, lets the
 // archive have the rest if that takes no longer than a moment, and then closes

@@ -24,6 +24,9 @@ type team struct {
 	trouble   error // why it is not known which one
 	shipping  bool  // this program ships while it runs
 	stop      context.CancelFunc
+	ears      map[*ear]struct{} // who wants to hear what is new there
+	unwatch   context.CancelFunc
+	left      bool // nothing begins before the next archive
 	done      sync.WaitGroup
 }
 
@@ -51,7 +54,7 @@ func (e *Engine) join() {
 	}
 	e.team.mu.Lock()
 	defer e.team.mu.Unlock()
-	e.team.archive, e.team.undecided, e.team.trouble = archive.Open(cfg), undecided, err
+	e.team.archive, e.team.undecided, e.team.trouble, e.team.left = archive.Open(cfg), undecided, err, false
 	e.journal.Shipped(err == nil && e.team.archive.Status().State != archive.Off && !undecided)
 }
 
@@ -119,7 +122,7 @@ func (e *Engine) Ship() {
 // beginShipping starts the shipper. The caller has the lock.
 func (e *Engine) beginShipping() {
 	a := e.team.archive
-	if !e.team.shipping || e.team.undecided || e.team.trouble != nil || e.journal.ReadOnly() != nil || a.Status().State == archive.Off {
+	if !e.team.shipping || e.team.left || e.team.undecided || e.team.trouble != nil || e.journal.ReadOnly() != nil || a.Status().State == archive.Off {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -182,12 +185,13 @@ func (e *Engine) shipNow(ctx context.Context, a *archive.Archive) {
 // lookEvery is how late the window may be told how shipping stands.
 const lookEvery = 250 * time.Millisecond
 
-// leave ends shipping: at once, or when the archive has everything, if it is
-// there and that takes no longer than a moment.
+// leave ends watching and shipping: at once, or when the archive has everything, if
+// it is there and that takes no longer than a moment.
 func (e *Engine) leave(settle time.Duration) {
 	e.team.mu.Lock()
 	stop, a := e.team.stop, e.team.archive
-	e.team.stop = nil
+	e.team.stop, e.team.left = nil, true
+	e.endWatching()
 	e.team.mu.Unlock()
 	if stop != nil {
 		e.settle(a, settle)
@@ -269,6 +273,7 @@ func (e *Engine) rejoin() error {
 	e.team.mu.Lock()
 	defer e.team.mu.Unlock()
 	e.beginShipping()
+	e.beginWatching()
 	e.changes.addArchive()
 	return e.team.trouble
 }

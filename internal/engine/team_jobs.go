@@ -23,13 +23,10 @@ type TeamJob struct {
 	Removed      bool      `json:"removed"`                     // its output was removed from the archive
 }
 
-// offlineAfter is how long a machine may say nothing: it does every ten seconds.
-const offlineAfter = 30 * time.Second
-
 func (e *Engine) teamJob(r archive.Row) TeamJob {
 	return TeamJob{
 		Job: r.Job, Installation: r.Installation, Mine: r.Installation == e.journal.ID(), Login: r.Login, Laptop: r.Laptop,
-		OwnerSeen: r.OwnerSeen, Offline: r.OwnerAway > offlineAfter, Removed: r.Removed,
+		OwnerSeen: r.OwnerSeen, Offline: r.OwnerAway > archive.AwayAfter, Removed: r.Removed,
 	}
 }
 
@@ -74,6 +71,14 @@ const pullPage = 4 << 20
 // the archive has it, so that it is read as every other. It returns whether the
 // record is complete.
 func (e *Engine) Pull(ctx context.Context, id job.ID) (complete bool, err error) {
+	complete, err = e.pull(ctx, id)
+	if errors.Is(err, journal.ErrBusy) {
+		return false, nil // another process pulls it, and what it has is read here
+	}
+	return complete, err
+}
+
+func (e *Engine) pull(ctx context.Context, id job.ID) (complete bool, err error) {
 	a, err := e.reachable()
 	if err != nil {
 		return false, err
@@ -83,9 +88,6 @@ func (e *Engine) Pull(ctx context.Context, id job.ID) (complete bool, err error)
 		return false, err
 	}
 	r, err := e.journal.Replica(part.Opening)
-	if errors.Is(err, journal.ErrBusy) {
-		return false, nil // another process pulls it, and what it has is read here
-	}
 	if err != nil {
 		return false, err
 	}
@@ -115,28 +117,40 @@ func (e *Engine) TeamOutput(ctx context.Context, id job.ID) (*Reader, error) {
 	return e.journal.ReplicaReader(id)
 }
 
-// pullEvery is how often a living record is asked for without a notice.
-const pullEvery = time.Second
+// pullAgain is when a pull is tried again that failed, or that another process was
+// at: of that no notice tells.
+const pullAgain = time.Second
 
-// PullOn pulls a record, and goes on while its job runs, until the record is
-// complete or the context ends.
+// PullOn pulls a record, and goes on while its job runs and whenever the archive has
+// something new of it, until the record is complete or the context ends.
 func (e *Engine) PullOn(ctx context.Context, id job.ID) error {
-	complete, err := e.Pull(ctx, id)
-	if complete || err != nil {
-		return err
-	}
-	tick := time.NewTicker(pullEvery)
-	defer tick.Stop()
-	for {
+	ring := make(chan struct{}, 1)
+	stop := e.hear(func(of job.ID) {
+		if of != id && of != "" {
+			return
+		}
+		select {
+		case ring <- struct{}{}:
+		default: // the bell rings already
+		}
+	})
+	defer stop()
+	for first := true; ; first = false {
+		complete, err := e.pull(ctx, id)
+		busy := errors.Is(err, journal.ErrBusy)
+		// A server that is away for a while is not the end, unless it was from the beginning.
+		if complete || err != nil && !busy && (first || errors.Is(err, journal.ErrUnfit)) {
+			return err
+		}
+		var again <-chan time.Time
+		if err != nil {
+			again = time.After(pullAgain)
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-tick.C:
-		}
-		// A server that is away for a while is not the end: the next look may find it.
-		complete, err := e.Pull(ctx, id)
-		if complete || err != nil && errors.Is(err, journal.ErrUnfit) {
-			return err
+		case <-ring:
+		case <-again:
 		}
 	}
 }
@@ -169,7 +183,7 @@ func (e *Engine) VerifyArchive(ctx context.Context, jobs []job.ID, report func(V
 			Installation: i.ID,
 			Entries:      func(after uint64, limit int) ([]job.Entry, error) { return a.Entries(ctx, i.ID, after, limit) },
 			Parts:        func(id job.ID) (journal.PartReader, error) { return pulled{ctx, a, id}, nil },
-			Alive:        func(job.ID) bool { return i.Away < offlineAfter },
+			Alive:        func(job.ID) bool { return i.Away < archive.AwayAfter },
 			Lags:         true,
 			Gone:         func(id job.ID) ([]journal.Gone, error) { return removedThere(ctx, a, id) },
 		}

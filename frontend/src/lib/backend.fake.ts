@@ -268,6 +268,7 @@ export class FakeBackend implements Backend {
     this.#hinting = true;
     setTimeout(() => {
       this.#hinting = false;
+      if (this.database.watched) this.emit('team', { jobs: [...this.#dirty].slice(0, 20), more: this.#dirty.size > 20 });
       const jobs = [...this.#dirty].filter((dirty) => !this.#colleagues.has(dirty) || this.database.brought.has(dirty)).map((dirty) => this.#view(this.#find(dirty)));
       this.#dirty.clear();
       this.emit('jobs', { jobs: jobs.map((j) => ({ id: j.id, state: j.state, seq: j.chunks, lines: j.lines, bytes: j.bytes, stalled: j.stalled })), more: false });

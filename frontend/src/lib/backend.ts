@@ -163,6 +163,7 @@ export const wails: Backend = {
     retry: () => call(Archive.Retry()),
     jobs: async (query) => ((await call<TeamJob[] | null>(Archive.Jobs({ ...query, filter: filterOf(query.filter) }))) ?? []).map(teamOf),
     count: (filter) => call(Archive.Count(filterOf(filter))),
+    watch: (shown) => call(Archive.Watch(shown)),
     open: async (id) => teamOf(await call(Archive.Open(id))),
     leave: (id) => call(Archive.Leave(id)),
   },

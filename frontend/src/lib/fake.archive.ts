@@ -12,6 +12,7 @@ export class FakeArchive {
   #changed: () => void;
 
   readonly brought = new Set<string>(); // jobs of colleagues that are followed
+  watched = false; // the team's jobs are shown
   readonly left: string[] = []; // jobs of colleagues that nobody looks at any more
   #jobs: () => TeamJob[];
 
@@ -53,6 +54,7 @@ export class FakeArchive {
       return this.#jobs().filter((job) => (before === '' || job.id < before) && fits(job, filter.text ?? '') && (!filter.states || filter.states.includes(job.state))).slice(0, limit);
     },
     count: async (filter) => this.#jobs().filter((job) => fits(job, filter.text ?? '') && (!filter.states || filter.states.includes(job.state))).length,
+    watch: async (shown) => void (this.watched = shown),
     open: async (id) => {
       this.#reachable();
       const job = this.#jobs().find((one) => one.id === id);

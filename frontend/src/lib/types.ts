@@ -204,6 +204,7 @@ export interface Events {
   hosts: Record<string, never>;
   prompt: Record<string, never>;
   archive: Record<string, never>;
+  team: { jobs: string[]; more: boolean }; // of which the database got something, while that is watched; more: others may have too
   opened: { dir: string };
   failed: { code: string; message: string; hint: string }; // of something that no call asked for
 }
@@ -331,6 +332,9 @@ export interface Backend {
     retry(): Promise<void>;
     jobs(query: Query): Promise<TeamJob[]>;
     count(filter: Filter): Promise<number>;
+    /** Says whether the window shows the team's jobs: then team events tell what is new of them. Said again, a
+        database that was away is tried at once. */
+    watch(shown: boolean): Promise<void>;
     /** Brings the record of a colleague's job here, and what comes while it runs, until leave. */
     open(id: string): Promise<TeamJob>;
     leave(id: string): Promise<void>;

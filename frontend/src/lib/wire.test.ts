@@ -88,6 +88,7 @@ describe('what crosses from Go', () => {
   test('hints and events', () => {
     expect(golden('hints')).toHaveProperty('more', true);
     has(first(golden('hints').jobs), hint);
+    expect(golden('news')).toEqual({ jobs: ['01a20000-0000-7000-8000-000000000001'], more: true });
     expect(golden('opened')).toEqual({ dir: '/srv/web' });
   });
 

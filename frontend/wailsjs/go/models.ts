@@ -8,6 +8,7 @@ export namespace app {
 	    OPENED = "opened",
 	    PROJECTS = "projects",
 	    PROMPT = "prompt",
+	    TEAM = "team",
 	}
 	export interface ExecRequest {
 	    hosts: string[];

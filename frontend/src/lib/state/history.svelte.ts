@@ -6,8 +6,8 @@ import { again } from './again';
 import type { Jobs } from './jobs.svelte';
 import type { Problems } from './problems.svelte';
 
-const TEAM = 3000; // ms between two looks at what colleagues do
 const PACE = 400; // ms between two looks at the newest, whatever happens meanwhile
+const TEAM = 1000; // and between two at what the whole team does
 
 export interface HistoryOptions {
   filter?: Filter;
@@ -66,6 +66,7 @@ export class History {
   set team(shown: boolean) {
     if (shown === this.#team) return;
     this.#team = shown;
+    if (this.#open) this.#watch(shown);
     this.#asked++;
     this.#loaded = false;
     this.#rows = [];
@@ -89,20 +90,36 @@ export class History {
     return Object.entries(this.#counts).reduce((sum, [state, n]) => (wanted?.length && !wanted.includes(state as JobState) ? sum : sum + n), 0);
   }
 
-  /** Looks at the newest, and again whenever jobs begin or end. The returned function stops it. */
+  #open = false;
+  #watch(shown: boolean): void {
+    void this.#problems.guard('watch the database', () => this.#backend.archive.watch(shown));
+  }
+
+  /** Asks again after the database was away. */
+  retry(): void {
+    this.#watch(true);
+    void this.refresh();
+  }
+
+  /** Looks at the newest, and again whenever jobs begin or end; of the team's whenever the database has news. The
+      returned function stops it. */
   open(): () => void {
     const offs = [
       this.#jobs.listen(({ id, state }) => {
+        if (this.#team) return; // of which the database tells
         if (this.#states.get(id) === state) return;
         this.#states.set(id, state);
         this.#soon();
       }),
-      this.#backend.on('jobs', ({ more }) => more && this.#soon()),
+      this.#backend.on('jobs', ({ more }) => more && !this.#team && this.#soon()),
+      this.#backend.on('team', () => this.#team && this.#soon(TEAM)),
     ];
-    const timer = setInterval(() => this.#team && !this.#error && void this.refresh(), TEAM);
+    this.#open = true;
+    if (this.#team) this.#watch(true);
     void this.refresh();
     return () => {
-      clearInterval(timer);
+      this.#open = false;
+      if (this.#team) this.#watch(false);
       offs.forEach((off) => off());
       clearTimeout(this.#timer);
       this.#timer = undefined;
@@ -116,15 +133,20 @@ export class History {
     void this.refresh();
   }
 
-  #soon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.refresh();
-    }, PACE);
+  #soon(pace = PACE): void {
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.refresh();
+      },
+      Math.max(PACE, this.#last + pace - Date.now()),
+    );
   }
 
   /** Asks for the newest page and the counts. */
+  #last = 0; // when that was last
   readonly refresh = again(async () => {
+    this.#last = Date.now();
     const asked = this.#asked;
     const filter = this.#filter;
     const ask = (): Promise<[Job[], Counts | number]> =>

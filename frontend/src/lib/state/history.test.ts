@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeBackend } from '../backend.fake';
 import { localTime, since } from '../format.history';
-import type { Counts, Filter, Job, JobState } from '../types';
+import type { Counts, Filter, Job, JobState, TeamJob } from '../types';
 import { History } from './history.svelte';
 import { Jobs } from './jobs.svelte';
 import { Problems } from './problems.svelte';
@@ -140,6 +140,90 @@ describe('the history', () => {
     await history.refresh();
     expect(history.rows).toHaveLength(5);
     expect(problems.entries[0]).toMatchObject({ doing: 'list the jobs', message: expect.stringContaining('disk gone') });
+  });
+});
+
+describe('the history of the team', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** Its database, of which the fake tells only what a test says. */
+  function shared() {
+    const here = setup(0);
+    const rows = new Map<string, JobState>();
+    const jobs = vi.fn(async (): Promise<TeamJob[]> => [...rows].reverse().map(([id, state]) => ({ id, state, laptop: 'bob@desk' }) as TeamJob));
+    const watch = vi.fn(async (_shown: boolean): Promise<void> => {});
+    Object.assign(here.backend.archive, { jobs, watch, count: async () => rows.size });
+    const news = (...ids: string[]) => here.backend.emit('team', { jobs: ids, more: false });
+    const states = () => here.history.rows.map((job) => job.state);
+    return { ...here, rows, jobs, watch, news, states };
+  }
+
+  it('asks when the database has news, and never because time has passed', async () => {
+    const { history, rows, jobs, news, states } = shared();
+    const stop = history.open();
+    history.team = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(jobs).toHaveBeenCalledTimes(1);
+    rows.set('a', 'running');
+    news('a');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(states()).toEqual(['running']);
+    rows.set('a', 'succeeded');
+    news('a');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(states()).toEqual(['succeeded']);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(jobs).toHaveBeenCalledTimes(3);
+    stop();
+  });
+
+  it('is not asked for more than once a second, however much is printed', async () => {
+    const { history, jobs, news } = shared();
+    const stop = history.open();
+    history.team = true;
+    await vi.advanceTimersByTimeAsync(5000);
+    const before = jobs.mock.calls.length;
+    for (let i = 0; i < 500; i++) {
+      news('a');
+      await vi.advanceTimersByTimeAsync(20);
+    }
+    expect(jobs.mock.calls.length - before).toBeLessThanOrEqual(11);
+    stop();
+  });
+
+  it('is watched while it is shown', async () => {
+    const { history, watch } = shared();
+    history.team = true; // in a history that nobody looks at
+    expect(watch).not.toHaveBeenCalled();
+    const stop = history.open();
+    expect(watch).toHaveBeenLastCalledWith(true);
+    history.team = false;
+    expect(watch).toHaveBeenLastCalledWith(false);
+    history.team = true;
+    expect(watch).toHaveBeenLastCalledWith(true);
+    stop();
+    expect(watch).toHaveBeenLastCalledWith(false);
+    expect(watch).toHaveBeenCalledTimes(4);
+  });
+
+  it('says that the database is away, and is there again when that is', async () => {
+    const { history, rows, jobs, watch, news, states } = shared();
+    rows.set('a', 'running');
+    const stop = history.open();
+    history.team = true;
+    await vi.advanceTimersByTimeAsync(0);
+    jobs.mockRejectedValueOnce(new Error('connection refused'));
+    news(); // nobody listens any more
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(history.error?.message).toContain('connection refused');
+    expect(states()).toEqual(['running']);
+    news(); // somebody does again
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(history.error).toBeNull();
+    history.retry();
+    expect(watch).toHaveBeenLastCalledWith(true);
+    stop();
   });
 });
 

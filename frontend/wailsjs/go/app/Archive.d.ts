@@ -29,3 +29,5 @@ export function Status():Promise<engine.ArchiveStatus>;
 export function Test(arg1:string):Promise<engine.DatabaseCheck>;
 
 export function Use(arg1:string):Promise<void>;
+
+export function Watch(arg1:boolean):Promise<void>;

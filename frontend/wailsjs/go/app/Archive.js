@@ -53,3 +53,7 @@ export function Test(arg1) {
 export function Use(arg1) {
   return window['go']['app']['Archive']['Use'](arg1);
 }
+
+export function Watch(arg1) {
+  return window['go']['app']['Archive']['Watch'](arg1);
+}
