@@ -35,6 +35,7 @@ func TestWire_GoldenFiles(t *testing.T) {
 		Size: job.Size{Cols: 120, Rows: 40}, TimeoutMS: 60000, Operator: "ann@laptop", State: job.Failed, Cause: job.CauseExit,
 		Source: "docker:web", Link: job.LinkKeep, Event: true, Detail: "exit code 7", ExitCode: &code, Survivors: []job.Survivor{{PID: 42, Command: "sleep 99", Why: "keeps the output open"}},
 		QueuedAt: at, StartedAt: &at, FinishedAt: &at, Bytes: 3, Chunks: 2, Lines: 1, Unrecorded: 5,
+		Marks: job.Marks{Pinned: true, Labels: []string{"known-good"}, Notes: 2},
 	}
 	web1 := inventory.Host{
 		Name: "web1", Environment: "production", Address: "10.0.0.1", User: "deploy", Port: 22, Tags: []string{"web"},
@@ -51,10 +52,10 @@ func TestWire_GoldenFiles(t *testing.T) {
 		"job":         Job{j, true},
 		"job-pending": Job{Job: job.Job{ID: j.ID, Run: j.Run, Argv: []string{"true"}, Dir: "/", Operator: "ann@laptop", State: job.Pending, QueuedAt: at}},
 		"query": Query{Limit: 50, Before: string(j.ID), Filter: job.Filter{
-			Hosts: []string{"web1"}, Targets: []string{"deploy"}, Project: "web", Operator: "ann@laptop", States: []job.State{job.Failed}, Since: at, Until: at, Text: "stag",
+			Hosts: []string{"web1"}, Targets: []string{"deploy"}, Labels: []string{"known-good"}, Project: "web", Operator: "ann@laptop", States: []job.State{job.Failed}, Since: at, Until: at, Text: "stag",
 		}},
 		"counts": engine.Counts{job.Failed: 2, job.Running: 1},
-		"names":  engine.Names{Hosts: []string{"", "web1"}, Targets: []string{"deploy"}, Projects: []string{"web"}, Operators: []string{"ann@laptop"}},
+		"names":  engine.Names{Hosts: []string{"", "web1"}, Targets: []string{"deploy"}, Projects: []string{"web"}, Operators: []string{"ann@laptop"}, Labels: []string{"known-good"}},
 		"tunnel": TunnelRequest{Host: "web1", Forwards: []TunnelForward{{Kind: engine.ForwardLocal, Spec: "8080:localhost:80"}}},
 		"archive": engine.ArchiveStatus{
 			State: "waiting", Since: at, Server: "ann@db.example:5432/vmo", Origin: "VMO_DATABASE_URL", Error: "connect to db.example: connection refused", Hint: "It is tried again.",

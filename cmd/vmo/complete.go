@@ -24,13 +24,14 @@ func (c *cli) completable(root *cobra.Command) {
 	hosts, jobs, alive := c.ask(hostNames), c.ask(jobNames), c.ask(aliveNames)
 	flags := map[string]answers{
 		"on": inList(c.ask(groupNames)), "host": inList(c.ask(groupNames)), "project": c.ask(projectNames),
-		"before": jobs, "job": jobs,
+		"before": jobs, "job": jobs, "label": inList(c.ask(labelNames)),
 		"if-lost": fixed(string(job.LinkKeep), string(job.LinkStop)),
 	}
 	arguments := map[string]answers{ // the first argument of a command
 		"vmo run": c.ask(targetNames), "vmo shell": hosts, "vmo tunnel": hosts,
 		"vmo hosts show": hosts, "vmo hosts sources": hosts, "vmo doctor": hosts, "vmo hosts engine": hosts,
 		"vmo show": jobs, "vmo replay": jobs, "vmo verify": jobs,
+		"vmo note": jobs, "vmo label": jobs,
 		"vmo follow": alive, "vmo cancel": alive, "vmo unrecorded": alive,
 		"vmo db history": fixed("all", "none"),
 	}
@@ -177,6 +178,14 @@ func jobNames(ctx context.Context, e *engine.Engine, _ *cobra.Command) ([]string
 		return nil, err
 	}
 	return named(ctx, e, all)
+}
+
+func labelNames(ctx context.Context, e *engine.Engine, _ *cobra.Command) (out []string, err error) {
+	all, err := e.Names(ctx)
+	for _, name := range all.Labels {
+		out = word(out, name, "")
+	}
+	return out, err
 }
 
 func aliveNames(ctx context.Context, e *engine.Engine, _ *cobra.Command) ([]string, error) {

@@ -24,6 +24,7 @@ func (x *filterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&x.hosts, "host", nil, "only of this `HOST`; local is this machine")
 	flags.StringSliceVar(&x.f.Targets, "target", nil, "only of this `TARGET`")
+	flags.StringSliceVar(&x.f.Labels, "label", nil, "only with this `LABEL`")
 	flags.StringVar(&x.f.Project, "project", "", "only of this project, by its `ALIAS`")
 	flags.StringVar(&x.f.Operator, "operator", "", "only run by this `USER@MACHINE`, or by whose name has this in it")
 	flags.StringSliceVar(&x.states, "state", nil, "only in this `STATE`: "+strings.Join(stateNames(), ", "))

@@ -138,13 +138,14 @@ func printJobs(ctx context.Context, e *engine.Engine, jobs []job.Job, numbered b
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	elsewhere := slices.ContainsFunc(jobs, func(j job.Job) bool { return j.Host != "" })
+	marked := slices.ContainsFunc(jobs, hasMarks)
 	column := func(wanted bool, text string) string { // host: a column only for those who have hosts
 		if !wanted {
 			return ""
 		}
 		return text + "\t"
 	}
-	fmt.Fprintf(w, "%sID\t%sSTATE\tEXIT\tSTARTED\tTOOK\tOUTPUT\tWHAT\n", column(numbered, ""), column(elsewhere, "HOST"))
+	fmt.Fprintf(w, "%sID\t%sSTATE\tEXIT\tSTARTED\tTOOK\tOUTPUT\t%sWHAT\n", column(numbered, ""), column(elsewhere, "HOST"), column(marked, "MARKS"))
 	now := time.Now()
 	for i, j := range jobs {
 		id, err := e.Short(ctx, j.ID)
@@ -165,8 +166,8 @@ func printJobs(ctx context.Context, e *engine.Engine, jobs []job.Job, numbered b
 		if j.Stalled != "" {
 			state += " (waits: " + j.Stalled + ")"
 		}
-		fmt.Fprintf(w, "%s%s\t%s%s\t%s\t%s\t%s\t%s\t%s\n", column(numbered, fmt.Sprintf("@%d", i+1)), id, column(elsewhere, visible(hostName(j))),
-			visible(state), exit, ago(started, now), took, size(j.Bytes), visible(what(j)))
+		fmt.Fprintf(w, "%s%s\t%s%s\t%s\t%s\t%s\t%s\t%s%s\n", column(numbered, fmt.Sprintf("@%d", i+1)), id, column(elsewhere, visible(hostName(j))),
+			visible(state), exit, ago(started, now), took, size(j.Bytes), column(marked, marks(j.Marks)), visible(what(j)))
 	}
 	return w.Flush()
 }

@@ -84,7 +84,7 @@ key of bash, zsh, fish or powershell.`,
 			c.cancelCommand(), c.unrecordedCommand(),
 		},
 		"record": {
-			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(),
+			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(), c.noteCommand(), c.labelCommand(),
 			c.verifyCommand(), c.spillCommand(), c.exportCommand(), c.importCommand(),
 		},
 		"care": {

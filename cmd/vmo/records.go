@@ -79,6 +79,9 @@ func (c *cli) find(ctx context.Context, e *engine.Engine, name string, archive b
 func (c *cli) showCommand() *cobra.Command {
 	var stamped bool
 	cmd := c.reviewing("show", "Print the output of a job, byte for byte", func(ctx context.Context, e *engine.Engine, j record) error {
+		if err := c.head(ctx, e, j); err != nil {
+			return err
+		}
 		return c.print(ctx, e, j, &printer{json: c.json, stamped: stamped})
 	})
 	cmd.Long = `Print the output so far: standard output to standard output, standard error to

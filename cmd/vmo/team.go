@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -38,7 +39,14 @@ func printTeam(jobs []engine.TeamJob) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tWHO\tHOST\tSTATE\tSTARTED\tTOOK\tOUTPUT\tWHAT")
+	marked := slices.ContainsFunc(jobs, func(j engine.TeamJob) bool { return hasMarks(j.Job) })
+	column := func(text string) string { // only where there is something to tell
+		if !marked {
+			return ""
+		}
+		return text + "\t"
+	}
+	fmt.Fprintf(w, "ID\tWHO\tHOST\tSTATE\tSTARTED\tTOOK\tOUTPUT\t%sWHAT\n", column("MARKS"))
 	now := time.Now()
 	for _, j := range jobs {
 		took, started, state := "-", j.QueuedAt, string(j.State)
@@ -52,8 +60,8 @@ func printTeam(jobs []engine.TeamJob) error {
 		if j.Removed {
 			output = "removed"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.ID, visible(j.Operator), visible(hostName(j.Job)), visible(state),
-			ago(started, now), took, output, visible(what(j.Job)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", j.ID, visible(j.Operator), visible(hostName(j.Job)), visible(state),
+			ago(started, now), took, output, column(marks(j.Marks)), visible(what(j.Job)))
 	}
 	return w.Flush()
 }

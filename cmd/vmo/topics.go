@@ -74,6 +74,9 @@ A job, as vmo jobs, run, exec, cancel and import print it:
                   of output: how much, the last sequence number, how many newlines
   stalled         why its output waits, such as a full disk; left out usually
   unrecorded      bytes that were not recorded on an operator's word; left out if none
+  pinned, labels, notes
+                  what was said of it: whether it is pinned, a list, how many notes;
+                  left out if nothing
 
 A piece of output, as vmo show, follow, replay and export print it:
 

@@ -87,6 +87,14 @@ func BenchmarkJobs(b *testing.B) {
 			CASE WHEN right(command, 3) = '777' THEN 'failed' ELSE 'succeeded' END FROM vmo.job;
 		INSERT INTO vmo.block (job_id, number, first_seq, last_seq, "offset", bytes, first_line, lines, first_at, last_at, raw_len, digest, chain, data)
 			SELECT job_id, n, n, n, n * 100, 100, n, 1, 0, 0, 128, sha256(''), sha256(''), '\x00' FROM vmo.job, generate_series(0, 1) n`)
+	// Beginnings, ends and, of one job in 50, a label and a note.
+	c.Exec(b, db, `
+		INSERT INTO vmo.ledger (installation_id, n, kind, job_id, at, body, sig)
+			SELECT 'i1', row_number() OVER (), kind, job_id, now(), convert_to(json_build_object('kind', kind, 'about', job_id, 'digest', repeat('0', 64), 'prev', repeat('0', 64))::text, 'UTF8'), repeat('x', 64)::bytea
+			FROM vmo.job, unnest(ARRAY['begin', 'seal']) kind;
+		INSERT INTO vmo.ledger (installation_id, n, kind, job_id, at, body, sig)
+			SELECT 'i2', row_number() OVER (), kind, job_id, now(), convert_to(format('{"kind":"%s","about":"%s","prev":"%s","text":"%s"}', kind, job_id, repeat('0', 64), 'good'), 'UTF8'), repeat('x', 64)::bytea
+			FROM vmo.job, unnest(ARRAY['label', 'note']) kind WHERE right(command, 2) IN ('00', '50')`)
 	c.Exec(b, db, `VACUUM ANALYZE`) // as autovacuum does
 	a := Open(Config{URL: url})
 	defer a.Close()
@@ -102,6 +110,7 @@ func BenchmarkJobs(b *testing.B) {
 		{"failed", job.Filter{States: []job.State{job.Failed}}, ""},
 		{"running", job.Filter{States: []job.State{job.Running}}, ""},
 		{"text", job.Filter{Text: "n=77777"}, ""},
+		{"label", job.Filter{Labels: []string{"good"}}, middle},
 		{"since", job.Filter{Since: time.Now().Add(-2000 * time.Minute)}, middle},
 	} {
 		b.Run(test.name, func(b *testing.B) {

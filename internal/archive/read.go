@@ -90,7 +90,10 @@ func (a *Archive) rows(ctx context.Context, where []string, args []any, limit in
 			list = append(list, r)
 			return nil
 		})
-		return err
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		return mark(ctx, q, list)
 	})
 	return list, err
 }
@@ -101,7 +104,7 @@ func derive(id job.ID, begin, start, end []byte) job.Job {
 	if json.Unmarshal(begin, &j) != nil {
 		j = job.Job{QueuedAt: id.Time(), State: job.Pending, Detail: "the beginning of its record cannot be read"}
 	}
-	j.ID = id
+	j.ID, j.Marks = id, job.Marks{}
 	var started struct {
 		At time.Time `json:"at"`
 	}
@@ -155,6 +158,10 @@ func conditions(f job.Filter) (where []string, args []any, err error) {
 			any = append(any, fmt.Sprintf(`e.state = ANY ($%d)`, len(args)))
 		}
 		where = append(where, "("+strings.Join(any, " OR ")+")")
+	}
+	if len(f.Labels) > 0 {
+		args = append(args, labels(f.Labels))
+		where = append(where, fmt.Sprintf(hasLabel, len(args)))
 	}
 	if f.Operator != "" {
 		add(`(strpos(lower(j.claimed_operator), lower(?)) > 0 OR strpos(lower(j.operator), lower(?)) > 0)`, text(f.Operator))

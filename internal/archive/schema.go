@@ -11,8 +11,11 @@ import (
 )
 
 // SchemaVersion is the number of the last migration, and of the tables that this
-// program knows.
-const SchemaVersion = 1
+// program knows; oldestSchema is the first one that it can use.
+const (
+	SchemaVersion = 2
+	oldestSchema  = 1 // what came since makes it faster
+)
 
 // marker is the comment by which a schema named vmo is known to be ours.
 const marker = "the archive of VM Orchestrator"
@@ -82,13 +85,21 @@ func lookAt(ctx context.Context, q querier) error {
 		return job.WithHint(errHalf, migrateAdvice)
 	case err != nil:
 		return err
+	}
+	return usable(version, oldest, migrated, SchemaVersion)
+}
+
+// usable reports why tables of a version cannot be used by a program that knows
+// them up to another one.
+func usable(version, oldest, migrated, known int) error {
+	switch {
 	case version != migrated:
 		return job.WithHint(fmt.Errorf("%w (its tables say version %d, its migrations %d)", errHalf, version, migrated), migrateAdvice)
-	case oldest > SchemaVersion:
-		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program knows up to %d", errNewer, version, SchemaVersion),
+	case oldest > known:
+		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program knows up to %d", errNewer, version, known),
 			"Update VM Orchestrator on this machine. Jobs go on and are recorded in the journal; they are shipped afterwards.")
-	case version < SchemaVersion:
-		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program needs %d", errOlder, version, SchemaVersion), migrateAdvice)
+	case version < oldestSchema:
+		return job.WithHint(fmt.Errorf("%w: its tables have version %d, this program needs %d", errOlder, version, oldestSchema), migrateAdvice)
 	}
 	return nil
 }

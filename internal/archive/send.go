@@ -304,7 +304,11 @@ func sendEntries(ctx context.Context, conn *pgx.Conn, installation string, entri
 	at, body, sig := make([]*time.Time, len(entries)), make([][]byte, len(entries)), make([][]byte, len(entries))
 	for i, s := range says {
 		n[i], kind[i], body[i], sig[i] = int64(s.N), text(string(s.Kind)), entries[i].Body, notNil(entries[i].Sig)
-		if u, ok := uuid(s.Job); ok {
+		about := s.Job
+		if s.About != "" {
+			about = s.About
+		}
+		if u, ok := uuid(about); ok {
 			id[i] = &u
 		}
 		if !s.At.IsZero() {

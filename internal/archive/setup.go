@@ -102,7 +102,7 @@ func Migrate(ctx context.Context, cfg Config) (version int, err error) {
 	if err != nil && !errors.Is(err, errHalf) && !errors.Is(err, errOlder) {
 		return 0, err
 	}
-	if err := migrate(ctx, conn.Config()); err != nil {
+	if err := migrate(ctx, conn.Config(), migrations); err != nil {
 		return 0, a.explain(err)
 	}
 	if err := lookAt(ctx, conn); err != nil {
@@ -149,14 +149,14 @@ func lookAtAsOwner(ctx context.Context, conn *pgx.Conn) error {
 	return lookAt(ctx, conn)
 }
 
-func migrate(ctx context.Context, cfg *pgx.ConnConfig) error {
+func migrate(ctx context.Context, cfg *pgx.ConnConfig, files fs.FS) error {
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // tables change between statements
 	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, `SET ROLE vmo_owner; SET search_path = vmo; SET lock_timeout = '1min'`, pgx.QueryExecModeSimpleProtocol)
 		return err
 	}))
 	defer db.Close()
-	return migrateDB(ctx, db, migrations)
+	return migrateDB(ctx, db, files)
 }
 
 func migrateDB(ctx context.Context, db *sql.DB, files fs.FS) error {

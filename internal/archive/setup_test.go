@@ -109,10 +109,10 @@ func TestLookAt_TellsWhatIsWrongWithADatabase(t *testing.T) {
 		{"a schema of that name that is not ours", `DROP SCHEMA vmo CASCADE; CREATE SCHEMA vmo; CREATE TABLE vmo.job (x int)`, errNotOurs},
 		{"no table yet", `DROP SCHEMA vmo CASCADE; CREATE SCHEMA vmo; GRANT USAGE ON SCHEMA vmo TO vmo_viewer; COMMENT ON SCHEMA vmo IS '` + marker + `'`, errHalf},
 		{"a table is missing", `DROP TABLE vmo.job_event CASCADE`, errHalf},
-		{"half migrated", `INSERT INTO vmo.migration (version_id, is_applied) VALUES (2, true)`, errHalf},
+		{"half migrated", `INSERT INTO vmo.migration (version_id, is_applied) VALUES (3, true)`, errHalf},
 		{"newer than this program", `INSERT INTO vmo.migration (version_id, is_applied) VALUES (7, true); INSERT INTO vmo.schema_version VALUES (7, 5)`, errNewer},
 		{"newer, in a way that this program can use", `INSERT INTO vmo.migration (version_id, is_applied) VALUES (7, true); INSERT INTO vmo.schema_version VALUES (7, 1)`, nil},
-		{"older than this program", `SET vmo.maintenance = on; SET ROLE vmo_owner; UPDATE vmo.schema_version SET version = 0; RESET ROLE; DELETE FROM vmo.migration WHERE version_id = 1`, errOlder},
+		{"older than this program", `SET vmo.maintenance = on; SET ROLE vmo_owner; UPDATE vmo.schema_version SET version = version - 2; RESET ROLE; DELETE FROM vmo.migration WHERE version_id > 0`, errOlder},
 		{"not readable", `REVOKE USAGE ON SCHEMA vmo FROM vmo_viewer`, errNoAccess},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -128,25 +128,38 @@ func TestLookAt_TellsWhatIsWrongWithADatabase(t *testing.T) {
 	}
 }
 
+// uptoSchema are the migrations up to one.
+func uptoSchema(t *testing.T, version int) fstest.MapFS {
+	t.Helper()
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil || len(names) != SchemaVersion {
+		t.Fatalf("%d migrations, %v; want %d", len(names), err, SchemaVersion)
+	}
+	files := fstest.MapFS{}
+	for _, name := range names[:version] {
+		data, err := fs.ReadFile(migrations, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: data}
+	}
+	return files
+}
+
 // A migration that fails leaves nothing of itself, and the next attempt goes on.
 func TestMigrate_IsWholeOrNot(t *testing.T) {
 	t.Parallel()
 	c, db := newArchive(t)
-	first, err := fs.ReadFile(migrations, "migrations/0001_archive.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := func(second string) error {
+	run := func(next string) error {
 		cfg, err := pgx.ParseConfig(c.URL(archivetest.Admin, db))
 		if err != nil {
 			t.Fatal(err)
 		}
 		pool := stdlib.OpenDB(*cfg)
 		defer pool.Close()
-		return migrateDB(t.Context(), pool, fstest.MapFS{
-			"migrations/0001_archive.sql": {Data: first},
-			"migrations/0002_more.sql":    {Data: []byte("-- +goose Up\n" + second)},
-		})
+		files := uptoSchema(t, SchemaVersion)
+		files["migrations/9999_more.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + next)}
+		return migrateDB(t.Context(), pool, files)
 	}
 	if err := run("CREATE TABLE vmo.more (x int);\nSELECT 1/0;"); err == nil {
 		t.Fatal("a migration that divides by zero went through")
@@ -154,7 +167,7 @@ func TestMigrate_IsWholeOrNot(t *testing.T) {
 	if err := check(t, c, archivetest.Admin, db); err != nil {
 		t.Errorf("after a migration that failed: %v", err)
 	}
-	if err := run("CREATE TABLE vmo.more (x int);\nINSERT INTO vmo.schema_version VALUES (2, 2);"); err != nil {
+	if err := run("CREATE TABLE vmo.more (x int);\nINSERT INTO vmo.schema_version VALUES (9999, 9999);"); err != nil {
 		t.Error(err)
 	}
 	if err := check(t, c, archivetest.Admin, db); !errors.Is(err, errNewer) {

@@ -8,6 +8,7 @@ type Filter struct {
 	Hosts    []string  `json:"hosts,omitempty"` // as in Job.Host; "" is this machine
 	Targets  []string  `json:"targets,omitempty"`
 	States   []State   `json:"states,omitempty"`
+	Labels   []string  `json:"labels,omitempty"`
 	Operator string    `json:"operator,omitempty"` // a part of it, such as a name or a laptop
 	Project  string    `json:"project,omitempty"`
 	Since    time.Time `json:"since,omitzero" ts_type:"string"` // queued at or after
@@ -17,5 +18,5 @@ type Filter struct {
 
 // All reports whether the filter chooses all jobs.
 func (f Filter) All() bool {
-	return len(f.Hosts)+len(f.Targets)+len(f.States)+len(f.Operator)+len(f.Project)+len(f.Text) == 0 && f.Since.IsZero() && f.Until.IsZero()
+	return len(f.Hosts)+len(f.Targets)+len(f.States)+len(f.Labels)+len(f.Operator)+len(f.Project)+len(f.Text) == 0 && f.Since.IsZero() && f.Until.IsZero()
 }

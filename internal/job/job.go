@@ -158,6 +158,8 @@ type Job struct {
 	Lines      uint64     `json:"lines"`                // newlines in the output
 	Stalled    string     `json:"stalled,omitempty"`    // why its output waits, such as a full disk
 	Unrecorded uint64     `json:"unrecorded,omitempty"` // bytes the operator chose to go on without
+
+	Marks // in lists of jobs; never in a record
 }
 
 // Begin makes the Job that a Run has on a host, pending since now.

@@ -69,6 +69,10 @@ const (
 	EntryPin    EntryKind = "pin"    // a record is to be kept
 	EntryUnpin  EntryKind = "unpin"
 	EntryShare  EntryKind = "share" // records begun before From are not shipped to the archive that Why names
+
+	EntryNote    EntryKind = "note"    // Text was noted on the job About
+	EntryLabel   EntryKind = "label"   // it got the label Text
+	EntryUnlabel EntryKind = "unlabel" // the label Text was taken off it
 )
 
 // Statement is what an entry of a ledger says. The ledger of an installation is
@@ -92,8 +96,11 @@ type Statement struct {
 	Key          string    `json:"key,omitempty"`  // key: the public key, base64; else which key signs
 	Kept         string    `json:"kept,omitempty"` // key: where its private half is kept
 	From         time.Time `json:"from,omitzero"`  // share
-	By           string    `json:"by,omitempty"`   // remove, spill, pin: who
+	By           string    `json:"by,omitempty"`   // remove, spill, pin and what was said: who
 	Why          string    `json:"why,omitempty"`
+	About        ID        `json:"about,omitempty"` // note, label: a job of any installation, which this entry says nothing else of
+	Host         string    `json:"host,omitempty"`  // of the job that it is about; "" is this machine
+	Text         string    `json:"text,omitempty"`
 }
 
 // Entry is one entry of a ledger: a Statement as JSON, byte for byte as it was

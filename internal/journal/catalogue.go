@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS text (
 	n    INTEGER PRIMARY KEY,
 	text TEXT NOT NULL UNIQUE -- see searched
 );
-`
+` + heardTables
 
 // openCatalogue opens the catalogue and makes it if there is none.
 func openCatalogue(path string) (*catalogue, error) {

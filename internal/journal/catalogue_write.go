@@ -32,6 +32,7 @@ func (c *catalogue) put(jobs ...job.Job) error {
 }
 
 func putJob(tx *sql.Tx, j job.Job) error {
+	j.Marks = job.Marks{} // they are not the record's; see heard
 	body, err := json.Marshal(j)
 	if err != nil {
 		return err
@@ -77,7 +78,10 @@ func insertJob(tx *sql.Tx, j job.Job, body []byte) error {
 		n, j.Host, j.Target, j.Project, j.Operator, string(j.State), text); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`INSERT INTO body (n, id, json) VALUES (?, ?, ?)`, n, string(j.ID), string(body))
+	if _, err := tx.Exec(`INSERT INTO body (n, id, json) VALUES (?, ?, ?)`, n, string(j.ID), string(body)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE label SET n = ? WHERE job = ?`, n, string(j.ID))
 	return err
 }
 
@@ -109,6 +113,7 @@ func (c *catalogue) remove(ctx context.Context, ids ...job.ID) error {
 			for _, statement := range []string{
 				`DELETE FROM job WHERE n = (SELECT n FROM body WHERE id = ?)`,
 				`DELETE FROM body WHERE id = ?`,
+				`UPDATE label SET n = NULL WHERE job = ?`,
 			} {
 				if _, err := tx.ExecContext(ctx, statement, string(id)); err != nil {
 					return err

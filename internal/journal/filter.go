@@ -22,6 +22,12 @@ func where(f job.Filter) (condition string, args []any) {
 	among("job.host", f.Hosts)
 	among("job.target", f.Targets)
 	among("job.state", texts(f.States))
+	if len(f.Labels) > 0 {
+		terms = append(terms, "job.n IN (SELECT label.n FROM label WHERE label.text IN (?"+strings.Repeat(", ?", len(f.Labels)-1)+"))")
+		for _, v := range f.Labels {
+			args = append(args, v)
+		}
+	}
 	if f.Project != "" {
 		terms, args = append(terms, "job.project = ?"), append(args, f.Project)
 	}

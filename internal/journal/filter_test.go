@@ -41,12 +41,26 @@ func history(t testing.TB, j *Journal, n int) []job.Job {
 	return jobs
 }
 
+// labelled gives every nth job a label.
+func labelled(t testing.TB, j *Journal, jobs []job.Job, nth int, label string) {
+	t.Helper()
+	var entries []job.Statement
+	for i := 0; i < len(jobs); i += nth {
+		jobs[i].Labels = append(jobs[i].Labels, label)
+		entries = append(entries, job.Statement{Kind: job.EntryLabel, About: jobs[i].ID, By: "ann@laptop", Text: label})
+	}
+	if err := j.ledger.add(entries...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // means is the filter once more, in the plainest way.
 func means(f job.Filter, j job.Job) bool {
 	any := func(values []string, v string) bool { return len(values) == 0 || slices.Contains(values, v) }
 	at := j.ID.Time()
 	return any(f.Hosts, j.Host) && any(f.Targets, j.Target) && (f.Project == "" || f.Project == j.Project) &&
 		strings.Contains(strings.ToLower(j.Operator), strings.ToLower(f.Operator)) &&
+		(len(f.Labels) == 0 || slices.ContainsFunc(f.Labels, func(l string) bool { return slices.Contains(j.Labels, l) })) &&
 		(len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
 		(f.Since.IsZero() || !at.Before(f.Since)) && (f.Until.IsZero() || at.Before(f.Until)) &&
 		strings.Contains(strings.ToLower(searched(j)), strings.ToLower(f.Text))
@@ -58,6 +72,8 @@ func TestJobs_FilteredAreThoseThatAPlainFilterFinds(t *testing.T) {
 	t.Parallel()
 	j := open(t, t.TempDir())
 	jobs := history(t, j, 1500)
+	labelled(t, j, jobs, 7, "good")
+	labelled(t, j, jobs, 11, "100%")
 	middle := jobs[len(jobs)/2].ID.Time()
 	filters := []job.Filter{
 		{},
@@ -65,6 +81,7 @@ func TestJobs_FilteredAreThoseThatAPlainFilterFinds(t *testing.T) {
 		{Targets: []string{"deploy"}, States: []job.State{job.Failed, job.Lost}},
 		{Project: "web", Operator: "Ann@", States: []job.State{job.Cancelled}},
 		{Since: middle}, {Until: middle}, {Since: middle, Until: jobs[len(jobs)*3/4].ID.Time(), Hosts: []string{"web2"}},
+		{Labels: []string{"good"}}, {Labels: []string{"good", "100%"}, Hosts: []string{"web1"}}, {Labels: []string{"goo"}},
 		{Text: "deploy"}, {Text: "DEPLOY", Hosts: []string{"web1"}, Since: middle}, {Text: "d"}, {Text: "%"}, {Text: "_"}, {Text: "a_"},
 		{Text: `say "hi"`}, {Text: "über"}, {Text: "make -j2 build"}, {Text: "nothing like it"}, {Text: `"*`}, {Text: "NEAR OR AND"},
 	}
@@ -175,6 +192,8 @@ func BenchmarkJobs(b *testing.B) {
 	defer j.Close()
 	jobs := history(b, j, *longHistory)
 	half := jobs[len(jobs)/2]
+	labelled(b, j, jobs, 50, "some")
+	labelled(b, j, jobs, 3, "many")
 	for name, f := range map[string]job.Filter{
 		"all":       {},
 		"host":      {Hosts: []string{""}},
@@ -186,6 +205,8 @@ func BenchmarkJobs(b *testing.B) {
 		"text":      {Text: "deploy"},
 		"text all":  {Text: "make"},
 		"text none": {Text: "nothing like it"},
+		"label":     {Labels: []string{"some"}},
+		"labels":    {Labels: []string{"many"}},
 		"letter":    {Text: "j2", Hosts: []string{"web1"}},
 	} {
 		b.Run("page/"+name, func(b *testing.B) {

@@ -161,11 +161,12 @@ func (j *Journal) openOwn(id job.ID) (*os.File, error) {
 // before, newest first; without before, from the newest. A job whose state has
 // just changed may still be listed under the one before.
 func (j *Journal) Jobs(ctx context.Context, f job.Filter, before job.ID, limit int) ([]job.Job, error) {
+	j.hear(ctx)
 	jobs, err := j.cat.list(ctx, f, before, limit)
 	for i := range jobs {
 		j.overlay(&jobs[i])
 	}
-	return jobs, err
+	return jobs, errors.Join(err, j.mark(ctx, jobs))
 }
 
 // Counts is how many jobs there are in each state; states that none is in are
@@ -182,16 +183,18 @@ func (c Counts) All() (n int) {
 
 // Count returns how many jobs the filter means.
 func (j *Journal) Count(ctx context.Context, f job.Filter) (Counts, error) {
+	j.hear(ctx)
 	return j.cat.count(ctx, f)
 }
 
 // Alive returns the jobs of all processes that have not ended.
 func (j *Journal) Alive(ctx context.Context) ([]job.Job, error) {
+	j.hear(ctx)
 	jobs, err := j.cat.alive(ctx)
 	for i := range jobs {
 		j.overlay(&jobs[i])
 	}
-	return jobs, err
+	return jobs, errors.Join(err, j.mark(ctx, jobs))
 }
 
 // overlay takes what is known better than by the catalogue: from the record, if
@@ -220,13 +223,15 @@ func (j *Journal) overlay(what *job.Job) {
 // replica here.
 func (j *Journal) Job(ctx context.Context, id job.ID) (job.Job, error) {
 	if r := j.record(id); r != nil {
-		return r.Job(), nil
+		return j.marked(ctx, r.Job())
 	}
 	what, err := j.Find(ctx, string(id))
 	if errors.Is(err, job.ErrNotFound) {
 		if r, failed := j.ReplicaReader(id); failed == nil {
 			defer r.Close()
-			return r.Job()
+			if what, err = r.Job(); err == nil {
+				return j.marked(ctx, what)
+			}
 		}
 	}
 	return what, err
@@ -258,7 +263,7 @@ func (j *Journal) Find(ctx context.Context, name string) (job.Job, error) {
 		return job.Job{}, job.WithHint(fmt.Errorf("job %s: %w: several ids begin so", name, job.ErrAmbiguous), "Give more of the id.")
 	}
 	j.overlay(&jobs[0])
-	return jobs[0], nil
+	return j.marked(ctx, jobs[0])
 }
 
 // Short returns a beginning of the id that means no other job now.

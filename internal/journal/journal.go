@@ -90,6 +90,7 @@ type Journal struct {
 	ballastGone atomic.Bool // it was given up, and is to be laid anew
 	shipped     atomic.Bool // see Shipped
 	entries     entriesAt
+	heard       atomic.Int64 // so much of the ledger is in the catalogue, as far as it is of interest there
 
 	closing chan struct{}
 	keeper  sync.WaitGroup

@@ -125,10 +125,16 @@ func (l *ledger) close() error {
 // add appends entries, in order and together. Signed entries cover those before
 // them; the beginning of a job is not signed, so that it waits for no keychain.
 func (l *ledger) add(entries ...job.Statement) error {
+	if slices.ContainsFunc(entries, func(s job.Statement) bool { return signs(s.Kind) }) {
+		l.sign.wait() // before the lock: a job that is begun meanwhile waits for nothing
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.locked(func() error { return l.write(entries) })
 }
+
+// signs reports whether entries of a kind are signed themselves.
+func signs(k job.EntryKind) bool { return k != job.EntryBegin }
 
 // locked runs do while no other process writes.
 func (l *ledger) locked(do func() error) error {
@@ -218,7 +224,7 @@ func (l *ledger) write(entries []job.Statement) error {
 	synced := false
 	for _, s := range entries {
 		var key *Key
-		if s.Kind != job.EntryBegin {
+		if signs(s.Kind) {
 			synced = true
 			var fresh bool
 			if key, fresh = l.sign.key(l); fresh {

@@ -12,6 +12,7 @@ type Names struct {
 	Targets   []string `json:"targets"`
 	Projects  []string `json:"projects"`
 	Operators []string `json:"operators"`
+	Labels    []string `json:"labels"`
 }
 
 // mostNames bounds what is offered of one kind; others can still be typed.
@@ -19,11 +20,15 @@ const mostNames = 500
 
 // Names returns what there is to filter by, each in the order of the alphabet.
 func (j *Journal) Names(ctx context.Context) (n Names, err error) {
+	j.hear(ctx)
 	for _, of := range []struct {
-		column string
-		into   *[]string
-	}{{"host", &n.Hosts}, {"target", &n.Targets}, {"project", &n.Projects}, {"operator", &n.Operators}} {
-		if *of.into, err = j.cat.distinct(ctx, of.column); err != nil {
+		table, column string
+		into          *[]string
+	}{
+		{"job", "host", &n.Hosts}, {"job", "target", &n.Targets}, {"job", "project", &n.Projects}, {"job", "operator", &n.Operators},
+		{"label", "text", &n.Labels},
+	} {
+		if *of.into, err = j.cat.distinct(ctx, of.table, of.column); err != nil {
 			return Names{}, err
 		}
 	}
@@ -32,10 +37,10 @@ func (j *Journal) Names(ctx context.Context) (n Names, err error) {
 
 // distinct hops from one value to the next in the index of its column: 500 names
 // among a million jobs are 500 look-ups.
-func (c *catalogue) distinct(ctx context.Context, column string) ([]string, error) {
+func (c *catalogue) distinct(ctx context.Context, table, column string) ([]string, error) {
 	rows, err := c.db.QueryContext(ctx, `WITH RECURSIVE name (v) AS (
-		SELECT min(`+column+`) FROM job
-		UNION ALL SELECT (SELECT min(`+column+`) FROM job WHERE `+column+` > v) FROM name WHERE v IS NOT NULL
+		SELECT min(`+column+`) FROM `+table+`
+		UNION ALL SELECT (SELECT min(`+column+`) FROM `+table+` WHERE `+column+` > v) FROM name WHERE v IS NOT NULL
 	) SELECT v FROM name WHERE v IS NOT NULL LIMIT ?`, mostNames)
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue: %w", err)

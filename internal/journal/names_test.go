@@ -18,6 +18,8 @@ func TestNames_AreThoseOfTheJobs(t *testing.T) {
 		t.Errorf("of an empty list: %+v, %v", n, err)
 	}
 	jobs := history(t, j, 500)
+	labelled(t, j, jobs, 100, "good")
+	labelled(t, j, jobs, 200, "at first")
 	of := func(name func(job.Job) string) (out []string) {
 		for _, j := range jobs {
 			out = append(out, name(j))
@@ -28,6 +30,7 @@ func TestNames_AreThoseOfTheJobs(t *testing.T) {
 	want := Names{
 		Hosts: of(func(j job.Job) string { return j.Host }), Targets: of(func(j job.Job) string { return j.Target }),
 		Projects: of(func(j job.Job) string { return j.Project }), Operators: of(func(j job.Job) string { return j.Operator }),
+		Labels: []string{"at first", "good"},
 	}
 	got, err := j.Names(t.Context())
 	if err != nil {

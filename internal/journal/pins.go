@@ -27,7 +27,8 @@ func (j *Journal) pin(ctx context.Context, kind job.EntryKind, id job.ID, by, wh
 	if j.readOnly != nil {
 		return fail(j.readOnly)
 	}
-	if _, err := j.Job(ctx, id); err != nil {
+	what, err := j.Job(ctx, id)
+	if err != nil {
 		return fail(err)
 	}
 	pinned, err := j.Pinned()
@@ -37,7 +38,7 @@ func (j *Journal) pin(ctx context.Context, kind job.EntryKind, id job.ID, by, wh
 	if pinned[id] == (kind == job.EntryPin) {
 		return nil
 	}
-	if err := j.ledger.add(job.Statement{Kind: kind, Job: id, By: by, Why: why}); err != nil {
+	if err := j.ledger.add(job.Statement{Kind: kind, Job: id, Host: what.Host, By: by, Why: why}); err != nil {
 		return fail(err)
 	}
 	j.hint(id)

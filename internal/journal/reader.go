@@ -257,6 +257,12 @@ func (r *Reader) indexed() (*index, error) {
 
 // Job is the job as its segment tells it, without the catalogue.
 func (r *Reader) Job() (job.Job, error) {
+	what, err := r.told()
+	what.Marks = job.Marks{} // a record has none, whatever stands in it
+	return what, err
+}
+
+func (r *Reader) told() (job.Job, error) {
 	x, err := r.indexed()
 	if err != nil {
 		return job.Job{}, err

@@ -79,9 +79,11 @@ func (j *Journal) Reindex(ctx context.Context) (out Indexed, failed error) {
 	if err := group.Wait(); err != nil {
 		return out, fmt.Errorf("make the list of jobs anew: %w", err)
 	}
-	if err := errors.Join(flush(), ctx.Err(), j.cat.forget(ctx, j.exists)); err != nil {
+	if err := errors.Join(flush(), ctx.Err(), j.cat.forget(ctx, j.exists), j.cat.unhear(ctx)); err != nil {
 		return out, fmt.Errorf("make the list of jobs anew: %w", err)
 	}
+	j.heard.Store(0)
+	j.hear(ctx)
 	if j.scratch == "" {
 		removeOld(j.dir)
 	}

@@ -72,6 +72,12 @@ func (s *signer) prepare() {
 	})
 }
 
+// wait waits until it is known whether there is a key. The context of fetch bounds it.
+func (s *signer) wait() {
+	s.prepare()
+	<-s.fetched
+}
+
 // close waits for the goroutine.
 func (s *signer) close() {
 	s.start.Do(func() { close(s.fetched) })
@@ -84,8 +90,7 @@ func (s *signer) close() {
 // key returns the key, nil without one, and whether the ledger does not name it
 // yet. The caller has the lock of the ledger.
 func (s *signer) key(l *ledger) (key *Key, fresh bool) {
-	s.prepare()
-	<-s.fetched // the context of fetch bounds this
+	s.wait()
 	if s.found == nil {
 		return nil, false
 	}

@@ -69,7 +69,7 @@ export class FakeBackend implements Backend {
     names: async () => {
       const all = [...this.#jobs.values()].map((fake) => fake.job);
       const of = (name: (job: Job) => string): string[] => [...new Set(all.map(name))].sort();
-      return { hosts: of((job) => job.host), targets: of((job) => job.target), projects: of((job) => job.project), operators: of((job) => job.operator) };
+      return { hosts: of((job) => job.host), targets: of((job) => job.target), projects: of((job) => job.project), operators: of((job) => job.operator), labels: [...new Set(all.flatMap((job) => job.labels ?? []))].sort() };
     },
     get: async (id) => this.#view(this.#find(id)),
     start: async (request) => this.#start(request),

@@ -53,6 +53,9 @@ export interface Job {
   unrecorded?: number;
   owned: boolean; // this window runs it: input and resize are possible
   event?: boolean; // something that was done, such as a host key accepted; nothing that can run again
+  pinned?: boolean; // its record stays when others are removed
+  labels?: string[];
+  notes?: number; // how many there are
 }
 
 /** Which jobs are meant: of each field that is there, one value must fit the job. */
@@ -60,6 +63,7 @@ export interface Filter {
   hosts?: string[]; // "" is this machine
   targets?: string[];
   states?: JobState[];
+  labels?: string[];
   operator?: string; // a part of it
   project?: string;
   since?: string; // begun then or later
@@ -113,6 +117,7 @@ export interface Names {
   targets: string[];
   projects: string[];
   operators: string[];
+  labels: string[];
 }
 
 export interface Start {

@@ -18,9 +18,9 @@ type Fields<T> = Record<keyof T, boolean>;
 const job: Fields<Job> = {
   id: true, run: true, host: true, project: true, target: true, argv: true, dir: true, tty: true, size: true, operator: true, state: true,
   source: false, link: false, cause: true, detail: true, exit_code: true, signal: true, survivors: false, queued_at: true, started_at: true, finished_at: true,
-  bytes: true, chunks: true, lines: true, stalled: false, unrecorded: false, owned: true, event: false,
+  bytes: true, chunks: true, lines: true, stalled: false, unrecorded: false, owned: true, event: false, pinned: false, labels: false, notes: false,
 };
-const filter: Fields<Filter> = { hosts: false, targets: false, states: false, operator: false, project: false, since: false, until: false, text: false };
+const filter: Fields<Filter> = { hosts: false, targets: false, states: false, labels: false, operator: false, project: false, since: false, until: false, text: false };
 const query: Fields<Query> = { limit: true, before: true, filter: true };
 const search: Fields<SearchQuery> = { pattern: true, literal: true, ignore_case: true, context: true, jobs: true, team: true };
 const found: Fields<SearchPage> = { hits: true, jobs: true, done: true, failure: true };
@@ -38,7 +38,7 @@ const verdict: Fields<Verdict> = { job: false, result: true, findings: false, st
 const doctor: Fields<DoctorCheck> = { name: true, ok: true, optional: true, found: true, origin: true, next: true };
 const report: Fields<Report> = { parts: true };
 const savedReport: Fields<SavedReport> = { path: true, parts: true };
-const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true };
+const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true, labels: true };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };
 const project: Fields<Project> = { alias: true, dir: true, source: true, file: true, line: true, missing: true, error: true };
 const projects: Fields<ProjectList> = { projects: true, problems: true, registry: true, registry_exists: true };

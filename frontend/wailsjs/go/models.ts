@@ -64,6 +64,9 @@ export namespace app {
 	    lines: number;
 	    stalled?: string;
 	    unrecorded?: number;
+	    pinned?: boolean;
+	    labels?: string[];
+	    notes?: number;
 	    owned: boolean;
 	}
 	export interface Query {
@@ -300,6 +303,9 @@ export namespace engine {
 	    lines: number;
 	    stalled?: string;
 	    unrecorded?: number;
+	    pinned?: boolean;
+	    labels?: string[];
+	    notes?: number;
 	    installation: string;
 	    mine: boolean;
 	    login: string;
@@ -338,6 +344,7 @@ export namespace job {
 	    hosts?: string[];
 	    targets?: string[];
 	    states?: string[];
+	    labels?: string[];
 	    operator?: string;
 	    project?: string;
 	    since: string;
@@ -354,6 +361,7 @@ export namespace journal {
 	    targets: string[];
 	    projects: string[];
 	    operators: string[];
+	    labels: string[];
 	}
 	export interface Verdict {
 	    job?: string;
