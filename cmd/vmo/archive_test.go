@@ -258,3 +258,18 @@ func TestArchive_AGigabyteWhileItIsAway(t *testing.T) {
 		t.Errorf("verify: exit code %d\n%s%s", code, out, errs)
 	}
 }
+
+// What the database has is taken into another journal with its proof.
+func TestArchive_ARecordForAnotherJournal(t *testing.T) {
+	t.Parallel()
+	h, other := newArchived(t), newHouse(t)
+	h.must("exec", "--", "play", "noise", strconv.Itoa(1<<20), "4096")
+	h.shipped()
+	id, file := string(h.newest().ID), filepath.Join(h.dir, "job.vmo")
+	h.must("export", "--archive", "--format", "record", "-o", file, id)
+	other.must("import", file)
+	if here, there := h.sum("show", id), other.sum("show", id); here != there {
+		t.Error("it is not the same there")
+	}
+	other.must("verify", id)
+}

@@ -54,6 +54,9 @@ func (c *cli) exportCommand() *cobra.Command {
   json    {"job": …}, then a line for each piece of output, see vmo help json
   record  the record itself: vmo import takes it into another journal, verified
 
+With --archive it is anybody's job, as the database has it. As a record that is
+written only if it is complete and proven: what vmo import would refuse is refused here.
+
 Without -o it is printed. A file is there whole or not at all, and one that exists
 is replaced only with --force.
 

@@ -303,10 +303,14 @@ func readPart(ctx context.Context, q querier, id [16]byte, from uint32, limit in
 // Entries returns up to limit entries of the ledger of an installation with a
 // number greater than after, in order.
 func (a *Archive) Entries(ctx context.Context, installation string, after uint64, limit int) ([]job.Entry, error) {
+	return a.entries(ctx, `SELECT body, sig FROM vmo.ledger WHERE installation_id = $1 AND n > $2 ORDER BY n LIMIT $3`, text(installation), int64(after), limit)
+}
+
+func (a *Archive) entries(ctx context.Context, sql string, args ...any) ([]job.Entry, error) {
 	var list []job.Entry
 	err := a.read(ctx, func(ctx context.Context, q querier) error {
 		list = nil
-		rows, err := q.Query(ctx, `SELECT body, sig FROM vmo.ledger WHERE installation_id = $1 AND n > $2 ORDER BY n LIMIT $3`, text(installation), int64(after), limit)
+		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
 			return err
 		}
@@ -318,6 +322,17 @@ func (a *Archive) Entries(ctx context.Context, installation string, after uint64
 		return err
 	})
 	return list, err
+}
+
+// Said returns what the ledger of an installation says of a job, and the keys that
+// signed it, in order.
+func (a *Archive) Said(ctx context.Context, installation string, id job.ID) ([]job.Entry, error) {
+	u, ok := uuid(id)
+	if !ok {
+		return nil, fmt.Errorf("%w: %q is not a job id", job.ErrInvalid, id)
+	}
+	return a.entries(ctx, `SELECT body, sig FROM vmo.ledger WHERE installation_id = $1 AND (job_id = $2 OR kind = $3) ORDER BY n`,
+		text(installation), u, string(job.EntryKey))
 }
 
 // Installation is a journal that ships to the archive.

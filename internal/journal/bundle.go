@@ -45,25 +45,34 @@ const (
 	maxBundleHead = 16 << 20
 )
 
-// bundle writes a record and what the ledger says of it.
+// bundle writes a record of this journal and what the ledger says of it.
 func (j *Journal) bundle(ctx context.Context, id job.ID, w io.Writer) error {
-	r, err := j.Reader(id)
+	f, err := j.openOwn(id)
+	if err != nil {
+		return err
+	}
+	r, err := j.read(id, f)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
+	head := bundleHead{Bundle: bundleFormat, Installation: j.id, Job: id}
+	if o := j.origin(id); o.Installation != "" {
+		head.Installation, head.Ledger = o.Installation, o.Ledger
+	} else if head.Ledger, err = j.said(id); err != nil {
+		return err
+	}
+	return r.bundle(ctx, head, w)
+}
+
+// bundle writes the head, and then the segment as it is.
+func (r *Reader) bundle(ctx context.Context, head bundleHead, w io.Writer) error {
 	x, err := r.indexed()
 	if err != nil {
 		return err
 	}
 	if x.seal == nil {
 		return job.WithHint(fmt.Errorf("%w: its record is not complete", job.ErrInvalid), "Wait until the job has ended, or export it in another format.")
-	}
-	head := bundleHead{Bundle: bundleFormat, Installation: j.id, Job: id}
-	if o := j.origin(id); o.Installation != "" {
-		head.Installation, head.Ledger = o.Installation, o.Ledger
-	} else if head.Ledger, err = j.said(id); err != nil {
-		return err
 	}
 	sum := sha256.New()
 	if head.Size, err = io.Copy(sum, io.NewSectionReader(r.f, 0, 1<<62)); err != nil {
