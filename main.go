@@ -13,6 +13,7 @@ import (
 	"github.com/wailsapp/wails/v2/pkg/options"
 	"github.com/wailsapp/wails/v2/pkg/options/assetserver"
 	"github.com/wailsapp/wails/v2/pkg/options/linux"
+	"github.com/wailsapp/wails/v2/pkg/options/mac"
 
 	"vmorchestrator/app"
 )
@@ -47,6 +48,9 @@ func run() error {
 		os.Setenv("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
 	}
 	app.AdoptLogin()
+	if there, err := app.HandOver(os.Args[1:]); there {
+		return err
+	}
 	window := app.New(version, os.Args[1:])
 	return wails.Run(&options.App{
 		Title: "VM Orchestrator", Width: 1280, Height: 800, MinWidth: 720, MinHeight: 480,
@@ -55,11 +59,12 @@ func run() error {
 		OnStartup:        window.Startup,
 		OnBeforeClose:    window.BeforeClose,
 		OnShutdown:       window.Shutdown,
-		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Archive, window.Settings, window.Diagnostics},
+		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Archive, window.Links, window.Settings, window.Diagnostics},
 		EnumBind:         []any{app.Events},
 		ErrorFormatter:   app.FormatError,
 		LogLevel:         logger.WARNING, LogLevelProduction: logger.ERROR,
 		DragAndDrop: &options.DragAndDrop{EnableFileDrop: true, DisableWebViewDrop: true},
+		Mac:         &mac.Options{OnUrlOpen: window.OpenLink},
 		Linux: &linux.Options{
 			Icon: icon, ProgramName: "vm-orchestrator",
 			// Never is what Wails takes without Linux options; a struct alone means Always.

@@ -5,8 +5,8 @@
 // Hints are pushed and data is pulled: events say which jobs have something new
 // (feed.go), the page fetches the bytes through the asset server (output.go).
 //
-// Goroutines: Startup starts the feed, the watch of the projects and the ear for
-// signals; Search one for the search of the page, which the next one ends; Archive.Open one
+// Goroutines: Startup starts the feed, the watch of the projects, the ear for
+// signals and the one that takes links (handover.go); Search one for the search of the page, which the next one ends; Archive.Open one
 // for each living job of a colleague, which Leave ends. Shutdown ends them and waits
 // for them; and with the engine the watch of the archive, which Archive.Watch wants.
 package app
@@ -34,6 +34,7 @@ type App struct {
 	Hosts    *Hosts
 	Prompts  *Prompts
 	Archive  *Archive
+	Links    *Links
 	Settings *Settings
 	Output   *Output
 
@@ -52,6 +53,7 @@ type shell struct {
 	ended    chan struct{} // closed by Shutdown
 	searches *searches
 	pulls    *pulls
+	inbox    inbox
 
 	mu      sync.Mutex
 	ctx     context.Context // of the window; Wails wants it for dialogs and events
@@ -62,12 +64,12 @@ type shell struct {
 	seen    map[string]bool // folders whose targets the page has asked for
 }
 
-// New makes the window of a version. Args are folders to open as projects.
+// New makes the window of a version. Args are folders to open as projects, and links.
 func New(version string, args []string) *App {
 	s := &shell{version: version, ended: make(chan struct{}), seen: map[string]bool{}}
 	s.searches, s.pulls = &searches{shell: s}, &pulls{shell: s, open: map[job.ID]*pull{}}
 	return &App{
-		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Archive: &Archive{s}, Settings: &Settings{s}, Output: newOutput(s),
+		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Archive: &Archive{s}, Links: &Links{s}, Settings: &Settings{s}, Output: newOutput(s),
 		Diagnostics: &Diagnostics{s},
 		shell:       s, args: args, told: make(chan struct{}),
 	}
@@ -114,8 +116,15 @@ func (a *App) Startup(ctx context.Context) {
 	a.tasks.Add(2)
 	go func() { defer a.tasks.Done(); a.feed(ctx, e) }()
 	go func() { defer a.tasks.Done(); a.watch(ctx, e) }()
-	for _, dir := range a.args {
-		a.opened(ctx, dir)
+	for _, arg := range a.args {
+		if job.IsAddress(arg) {
+			a.OpenLink(arg)
+		} else {
+			a.opened(ctx, arg)
+		}
+	}
+	if err := a.receive(ctx, e.Status().DataDir); err != nil {
+		runtime.LogWarning(ctx, err.Error())
 	}
 	a.probe(ctx)
 	runtime.OnFileDrop(ctx, func(_, _ int, paths []string) {

@@ -22,6 +22,7 @@ const (
 	EventPrompt   Event = "prompt"   // nothing: ask what is pending
 	EventArchive  Event = "archive"  // nothing: ask how it stands
 	EventTeam     Event = "team"     // News, while the page wants them
+	EventLink     Event = "link"     // nothing: ask for the next one
 	EventOpened   Event = "opened"   // Opened
 	EventFailed   Event = "failed"   // Failure of something that no call asked for
 )
@@ -131,5 +132,5 @@ var Events = []struct {
 	Value  Event
 	TSName string
 }{
-	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventArchive, "ARCHIVE"}, {EventTeam, "TEAM"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
+	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventArchive, "ARCHIVE"}, {EventTeam, "TEAM"}, {EventLink, "LINK"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
 }

@@ -77,9 +77,15 @@ func TestWire_GoldenFiles(t *testing.T) {
 			},
 			Jobs: []Job{{j, false}}, Done: true, Failure: &Failure{Code: "invalid", Message: "missing closing )", Hint: "Close it."},
 		},
-		"hints":     Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
-		"news":      News{Jobs: []job.ID{j.ID}, More: true},
-		"opened":    Opened{Dir: "/srv/web"},
+		"hints":  Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
+		"news":   News{Jobs: []job.ID{j.ID}, More: true},
+		"opened": Opened{Dir: "/srv/web"},
+		"followed": []Followed{
+			{Link: "vmo://job/01a20000-0000-7000-8000-000000000001#7", Job: string(j.ID), Mine: true, Line: 7},
+			{Link: "vmo://run?dir=~/web&target=deploy&host=web1&var.ENV=staging", Wish: &Wish{
+				Project: "web", Dir: "~/web", Known: true, Target: "deploy", Hosts: []WishHost{{Name: "web1", Known: true, Environment: "production"}}, Vars: []job.Variable{{Name: "ENV", Value: "staging"}},
+			}},
+		},
 		"rejection": FormatError(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),
 		"failure":   failure(job.WithHint(errors.Join(job.ErrDiskFull), "Free some space.")),
 		"info":      Info{Version: "v1.2.3", DataDir: "/home/ann/.local/share/vm-orchestrator", ReadOnly: "", Operator: "ann@laptop", MaxParallel: 16, OS: "linux"},

@@ -31,7 +31,7 @@ func (c *cli) completable(root *cobra.Command) {
 		"vmo run": c.ask(targetNames), "vmo shell": hosts, "vmo tunnel": hosts,
 		"vmo hosts show": hosts, "vmo hosts sources": hosts, "vmo doctor": hosts, "vmo hosts engine": hosts,
 		"vmo show": jobs, "vmo replay": jobs, "vmo verify": jobs,
-		"vmo note": jobs, "vmo label": jobs,
+		"vmo note": jobs, "vmo label": jobs, "vmo link": jobs,
 		"vmo follow": alive, "vmo cancel": alive, "vmo unrecorded": alive,
 		"vmo db history": fixed("all", "none"),
 	}

@@ -61,8 +61,8 @@ func (c *cli) root() *cobra.Command {
 keeps a complete, replayable record of each: what was run, every byte it printed
 and when, and how it ended. The window of VM Orchestrator shows the same records.
 
-A JOB is named by its id, by any beginning of it that no other id shares, or by @1
-for the newest, @2 for the one before.
+A JOB is named by its id, by any beginning of it that no other id shares, by @1 for
+the newest, @2 for the one before, or by its link.
 
 Output of jobs and answers of vmo go to the standard output, everything vmo has to
 say besides to the standard error. vmo completion SHELL prints a script for the TAB
@@ -85,7 +85,7 @@ key of bash, zsh, fish or powershell.`,
 		},
 		"record": {
 			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(), c.noteCommand(), c.labelCommand(),
-			c.verifyCommand(), c.spillCommand(), c.exportCommand(), c.importCommand(),
+			c.verifyCommand(), c.spillCommand(), c.linkCommand(), c.exportCommand(), c.importCommand(),
 		},
 		"care": {
 			c.dbCommand(), c.shipCommand(), c.updateCommand(),

@@ -157,10 +157,26 @@ func (e *Engine) Owns(id job.ID) bool {
 // Job returns one job as it stands.
 func (e *Engine) Job(ctx context.Context, id job.ID) (job.Job, error) { return e.journal.Job(ctx, id) }
 
-// Find returns the job that a name means: an id, a unique beginning of one, or
-// @n for the n-th newest.
+// Find returns the job that a name means: an id, a unique beginning of one, @n for
+// the n-th newest, or its link.
 func (e *Engine) Find(ctx context.Context, name string) (job.Job, error) {
+	name, err := linked(name)
+	if err != nil {
+		return job.Job{}, err
+	}
 	return e.journal.Find(ctx, name)
+}
+
+// linked is the id that a link names; every other name is as it is.
+func linked(name string) (string, error) {
+	if !job.IsAddress(name) {
+		return name, nil
+	}
+	a, err := job.ParseAddress(name)
+	if err == nil && a.Run != nil {
+		err = job.WithHint(fmt.Errorf("%w: this link asks for a target to be run and names no job", job.ErrInvalid), "Open it with the window, which fills a form in.")
+	}
+	return string(a.Job), err
 }
 
 // Alive lists the jobs of all processes that have not ended.

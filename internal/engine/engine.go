@@ -129,6 +129,13 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	return e, nil
 }
 
+// DataDir is where the journal is when no Config says otherwise.
+func DataDir() string {
+	var c Config
+	c.defaults()
+	return c.DataDir
+}
+
 func (c *Config) defaults() {
 	if c.DataDir == "" {
 		c.DataDir = os.Getenv("VMO_DATA_DIR")

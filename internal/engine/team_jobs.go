@@ -56,6 +56,10 @@ func (e *Engine) TeamCount(ctx context.Context, f job.Filter) (int, error) {
 
 // TeamFind returns the job of the archive that an id or the beginning of one means.
 func (e *Engine) TeamFind(ctx context.Context, name string) (TeamJob, error) {
+	name, err := linked(name)
+	if err != nil {
+		return TeamJob{}, err
+	}
 	a, err := e.reachable()
 	if err != nil {
 		return TeamJob{}, err

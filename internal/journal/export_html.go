@@ -80,7 +80,8 @@ func (x *pageExport) begin(what job.Job) error {
 			fmt.Fprintf(x.w, "<dt>%s<dd>%s\n", safe(row[0]), safe(row[1]))
 		}
 	}
-	x.w.WriteString("</dl>\n</header>\n")
+	link := job.Address{Job: what.ID}.String() // an id has no character that HTML minds
+	fmt.Fprintf(x.w, "<dt>Link<dd><a href=\"%s\">%[1]s</a>\n</dl>\n</header>\n", link)
 	x.w.WriteString(`<nav hidden><button id="play">Play</button><select id="speed" aria-label="Speed">` +
 		`<option value="1">1×<option value="2">2×<option value="5">5×<option value="20">20×</select>` +
 		`<input type="range" id="seek" min="0" max="1000" aria-label="Time"><span id="clock"></span></nav>` + "\n<main>\n")

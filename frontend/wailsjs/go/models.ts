@@ -5,6 +5,7 @@ export namespace app {
 	    FAILED = "failed",
 	    HOSTS = "hosts",
 	    JOBS = "jobs",
+	    LINK = "link",
 	    OPENED = "opened",
 	    PROJECTS = "projects",
 	    PROMPT = "prompt",
@@ -23,6 +24,26 @@ export namespace app {
 	    path: string;
 	    bytes: number;
 	    problem: string;
+	}
+	export interface WishHost {
+	    name: string;
+	    known: boolean;
+	    environment: string;
+	}
+	export interface Wish {
+	    project: string;
+	    dir: string;
+	    known: boolean;
+	    target: string;
+	    hosts: WishHost[];
+	    vars: job.Variable[];
+	}
+	export interface Followed {
+	    link: string;
+	    job: string;
+	    mine: boolean;
+	    line: number;
+	    wish?: Wish;
 	}
 	export interface Info {
 	    version: string;
@@ -116,6 +137,7 @@ export namespace app {
 	    host: string;
 	    forwards: TunnelForward[];
 	}
+	
 
 }
 
@@ -350,6 +372,10 @@ export namespace job {
 	    since: string;
 	    until: string;
 	    text?: string;
+	}
+	export interface Variable {
+	    name: string;
+	    value: string;
 	}
 
 }
