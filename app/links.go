@@ -79,13 +79,13 @@ func (i *inbox) take() (link string) {
 // Next takes the oldest link that waits. A link that cannot be followed is an
 // error, and does not come again.
 func (b *Links) Next() (Followed, error) {
-	e, err := b.shell.open()
-	if err != nil {
-		return Followed{}, err
-	}
 	link := b.shell.inbox.take()
 	if link == "" {
 		return Followed{}, nil
+	}
+	e, err := b.shell.open()
+	if err != nil {
+		return Followed{}, err
 	}
 	a, err := job.ParseAddress(link)
 	if err != nil {

@@ -4,11 +4,12 @@
 import { FakeArchive } from './fake.archive';
 import { FakeDiagnostics } from './fake.diagnostics';
 import { FakeHosts } from './fake.hosts';
+import { LINKS } from './fake.links';
 import { forwardSpec } from './format.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
 import { FakeSearch } from './fake.search';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
-import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList, type TeamJob } from './types';
+import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Followed, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList, type TeamJob } from './types';
 
 interface FakeJob {
   job: Job;
@@ -401,6 +402,22 @@ export class FakeBackend implements Backend {
     return { version: '0.1.0-fake', data_dir: '/home/ada/.local/share/vmo', read_only: this.#readOnly ? 'it is owned by root' : '', operator: 'ada@zeta', max_parallel: 8, os: 'linux', opened: '' };
   }
 
+  #links: (Followed | AppError)[] = [];
+
+  /** A link that somebody follows. */
+  follow(link: Followed | AppError): void {
+    this.#links.push(link);
+    this.emit('link', {});
+  }
+
+  links: Backend['links'] = {
+    next: async () => {
+      const next = this.#links.shift() ?? { link: '', job: '', mine: false, line: 0, wish: null };
+      if (next instanceof AppError) throw next;
+      return next;
+    },
+  };
+
   output: Backend['output'] = async (query) => outputOf(query.after.map(({ job }) => this.#find(job).record), query);
 
   lines: Backend['lines'] = async (id, from, count) => {
@@ -446,7 +463,7 @@ const LEVELS = ['\x1b[32mINFO\x1b[0m ', '\x1b[36mDEBUG\x1b[0m', '\x1b[33mWARN\x1
 const floodLine = (n: number): string =>
   `${LEVELS[n % 3]} shop.orders line ${n} checkout accepted user=${(n * 7919) % 100_000} items=${n % 7} "ok" took ${(n * 31) % 900} ms`;
 
-/** The fake for a page's address: ?fake, ?fake=empty, ?fake=many, ?fake=readonly, ?fake=team. */
+/** The fake for a page's address: ?fake, ?fake=empty, ?fake=many, ?fake=readonly, ?fake=team, ?fake=link… */
 export function fakeBackend(address: string): FakeBackend {
   const kind = new URLSearchParams(address).get('fake');
   const backend = new FakeBackend({ empty: kind === 'empty', history: kind !== 'empty', readOnly: kind === 'readonly', many: kind === 'many' ? 900 : 0 });
@@ -455,5 +472,7 @@ export function fakeBackend(address: string): FakeBackend {
     backend.colleague('slow');
     backend.colleague('progress-bar', { offline: true, laptop: 'eve@train' });
   }
+  const link = LINKS[kind ?? ''];
+  if (link) backend.follow(link);
   return backend;
 }

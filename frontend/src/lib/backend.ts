@@ -5,13 +5,14 @@ import * as Archive from '../../wailsjs/go/app/Archive';
 import * as Diagnostics from '../../wailsjs/go/app/Diagnostics';
 import * as Hosts from '../../wailsjs/go/app/Hosts';
 import * as Jobs from '../../wailsjs/go/app/Jobs';
+import * as Links from '../../wailsjs/go/app/Links';
 import * as Projects from '../../wailsjs/go/app/Projects';
 import * as Prompts from '../../wailsjs/go/app/Prompts';
 import * as Settings from '../../wailsjs/go/app/Settings';
 import type { app, engine, job, journal } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -26,6 +27,8 @@ export type Wire = [
   Checked<Missing<DatabaseCheck, engine.DatabaseCheck>>,
   Checked<Exclude<Missing<TeamJob, engine.TeamJob>, 'owned'>>,
   Checked<Missing<Exported, app.Exported>>,
+  Checked<Missing<Followed, app.Followed>>,
+  Checked<Missing<Wish, app.Wish>>,
   Checked<Missing<Verdict, journal.Verdict>>,
   Checked<Missing<DoctorCheck, engine.Check>>,
   Checked<Missing<Report, engine.Report>>,
@@ -206,6 +209,12 @@ export const wails: Backend = {
   prompts: {
     pending: async () => ((await call<Prompt[] | null>(Prompts.Pending())) ?? []).map(promptOf),
     answer: (id, answer) => call(Prompts.Answer(id, answer)),
+  },
+  links: {
+    next: async () => {
+      const followed = await call<Followed>(Links.Next());
+      return { ...followed, wish: followed.wish ?? null };
+    },
   },
   info: () => call<Info>(Settings.Info()),
   output,

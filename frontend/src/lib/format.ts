@@ -99,6 +99,9 @@ export const makeCommand = (target: string, vars: Record<string, string>): strin
   ...Object.entries(vars).map(([name, value]) => `${name}=${value.replaceAll('$', '$$$$')}`),
 ];
 
+/** The link of a job, or of a line of its output; lines count from 0 here and from 1 for people. */
+export const linkOf = (job: string, line: number | null = null): string => `vmo://job/${job}${line === null ? '' : `#${line + 1}`}`;
+
 const TUNNEL = 'tunnel:';
 
 /** A job that carries ports through a host. */

@@ -3,11 +3,13 @@
 
 import type { ArchiveInfo, DatabaseCheck, Exported, ExportFormat, TeamJob, Verdict } from './types.archive';
 import type { DoctorCheck, Report, SavedReport } from './types.diagnostics';
+import type { Followed } from './types.links';
 import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest, TunnelRequest } from './types.hosts';
 
 export type * from './types.archive';
 export type * from './types.diagnostics';
 export type * from './types.hosts';
+export type * from './types.links';
 
 export type JobState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'lost';
 export type Cause = '' | 'exit' | 'signal' | 'not-started' | 'cancel' | 'interrupt' | 'timeout' | 'shutdown' | 'owner-gone' | 'journal' | 'no-connection' | 'link-lost';
@@ -210,6 +212,7 @@ export interface Events {
   prompt: Record<string, never>;
   archive: Record<string, never>;
   team: { jobs: string[]; more: boolean }; // of which the database got something, while that is watched; more: others may have too
+  link: Record<string, never>;
   opened: { dir: string };
   failed: { code: string; message: string; hint: string }; // of something that no call asked for
 }
@@ -381,6 +384,10 @@ export interface Backend {
   prompts: {
     pending(): Promise<Prompt[]>;
     answer(id: string, answer: Answer): Promise<void>;
+  };
+  links: {
+    /** Takes the oldest link that waits. One that cannot be followed is an error, and does not come again. */
+    next(): Promise<Followed>;
   };
   info(): Promise<Info>;
   output(query: OutputQuery): Promise<Frame[]>;

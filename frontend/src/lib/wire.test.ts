@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict } from './types';
+import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -33,6 +33,8 @@ const check: Fields<DatabaseCheck> = {
   server: true, postgres: true, transport: true, login: true, may: true, writable: true, schema: true, answer_ms: true, jobs: true, bytes: true, installations: true, entries: true, ledger: true,
 };
 const team: Fields<TeamJob> = { ...job, owned: false, installation: true, mine: true, login: true, laptop: true, owner_seen: true, offline: true, removed: true };
+const followed: Fields<Followed> = { link: true, job: true, mine: true, line: true, wish: true };
+const wish: Fields<Wish> = { project: true, dir: true, known: true, target: true, hosts: true, vars: true };
 const exported: Fields<Exported> = { path: true, bytes: true, problem: true };
 const verdict: Fields<Verdict> = { job: false, result: true, findings: false, state: true, blocks: true, bytes: true };
 const doctor: Fields<DoctorCheck> = { name: true, ok: true, optional: true, found: true, origin: true, next: true };
@@ -90,6 +92,14 @@ describe('what crosses from Go', () => {
     has(first(golden('hints').jobs), hint);
     expect(golden('news')).toEqual({ jobs: ['01a20000-0000-7000-8000-000000000001'], more: true });
     expect(golden('opened')).toEqual({ dir: '/srv/web' });
+  });
+
+  test('links that were followed', () => {
+    const all = golden('followed') as unknown as Followed[];
+    for (const each of all) has(each, followed);
+    expect(all[0]).toMatchObject({ mine: true, line: 7, wish: null });
+    has(all[1]?.wish, wish);
+    expect(all[1]?.wish).toMatchObject({ hosts: [{ name: 'web1', known: true, environment: 'production' }], vars: [{ name: 'ENV', value: 'staging' }] });
   });
 
   test('questions about the history, and what there is to filter by', () => {

@@ -4,12 +4,13 @@ import { getContext, setContext } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { title } from '../format';
 import { forwardSpec } from '../format.hosts';
-import type { Backend, Filter, Forward, Info, Job, Link, Size, Target, TeamJob } from '../types';
+import type { Backend, Filter, Followed, Forward, Info, Job, Link, Size, Target, TeamJob, Wish } from '../types';
 import { Archive } from './archive.svelte';
 import { Finding } from './finding.svelte';
 import { History } from './history.svelte';
 import { Hosts } from './hosts.svelte';
 import { Jobs } from './jobs.svelte';
+import { Links } from './links.svelte';
 import { Panes, type Pane } from './panes.svelte';
 import { Persisted } from './persisted.svelte';
 import { Problems } from './problems.svelte';
@@ -38,6 +39,7 @@ export class App {
   readonly hosts: Hosts;
   readonly prompts: Prompts;
   readonly archive: Archive;
+  readonly links: Links;
   readonly pump: Pump;
   readonly history: History;
   readonly recent = new Persisted('history.open', true); // the list of recent jobs is shown
@@ -59,6 +61,7 @@ export class App {
     this.hosts = new Hosts(backend, this.problems);
     this.prompts = new Prompts(backend, this.problems);
     this.archive = new Archive(backend, this.problems);
+    this.links = new Links(backend, this.problems, (followed) => this.#follow(followed));
     this.finding = new Finding(backend);
     this.panes.onclose = (id) => {
       if (this.#colleagues.delete(id)) void this.problems.guard('let go of the job', () => backend.archive.leave(id));
@@ -78,6 +81,7 @@ export class App {
       this.hosts.open(),
       this.prompts.open(),
       this.archive.open(),
+      this.links.open(),
       this.backend.on('opened', () => {
         this.#past = false;
         this.hosts.select(null);
@@ -209,12 +213,35 @@ export class App {
   /** Opens a job of the team's database; that of a colleague is brought here, and followed while it runs. */
   async showTeam(job: Job | TeamJob, options: { view?: Pane['view']; line?: number; focus?: boolean } = {}): Promise<void> {
     if ('mine' in job && job.mine) return this.show(job, options);
-    const brought = await this.problems.guard(`bring ${title(job)} here`, () => this.backend.archive.open(job.id));
+    await this.#bring(job.id, `bring ${title(job)} here`, options);
+  }
+
+  async #bring(id: string, doing: string, options: { view?: Pane['view']; line?: number; focus?: boolean }): Promise<void> {
+    const brought = await this.problems.guard(doing, async () => {
+      const there = await this.backend.archive.open(id);
+      return there.mine ? this.backend.jobs.get(id) : there;
+    });
     if (!brought) return;
-    if (brought.mine) return this.show(job, options);
-    this.#colleagues.set(job.id, brought);
-    this.jobs.foreign.add(job.id);
+    if ('mine' in brought) {
+      this.#colleagues.set(id, brought);
+      this.jobs.foreign.add(id);
+    }
     this.show(brought, options);
+  }
+
+  /** Shows the record that a link names. The keyboard stays where it is: keys that are being typed are not for it. */
+  async #follow({ job, mine, line }: Followed): Promise<void> {
+    const options = { focus: false, ...(line > 0 ? { line: line - 1 } : {}) };
+    if (!mine) return this.#bring(job, 'open the link', options);
+    const found = await this.problems.guard('open the link', () => this.backend.jobs.get(job));
+    if (found) this.show(found, options);
+  }
+
+  /** Runs what the form of a link says, by the button of that form. Go looks everything up once more. */
+  async runWish(wish: Wish, vars: Record<string, string>): Promise<void> {
+    const hosts = wish.hosts.length > 0 ? wish.hosts.map((host) => host.name) : [''];
+    const jobs = await Promise.all(hosts.map((host) => this.jobs.start({ host, dir: wish.dir, target: wish.target, vars: { ...vars }, mode: '', ...this.grid })));
+    for (const job of jobs) if (job) this.panes.show(job, { fresh: true });
   }
 
   /** Whose job it is, if it is a colleague's: it can be looked at and nothing else. */
