@@ -94,15 +94,15 @@ func (a *App) receive(ctx context.Context, dataDir string) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	context.AfterFunc(ctx, func() {
-		l.Close()
-		if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) { // not that of a window that began meanwhile
-			os.Remove(path)
-		}
-	})
+	context.AfterFunc(ctx, func() { l.Close() })
 	a.tasks.Add(1)
 	go func() {
 		defer a.tasks.Done()
+		defer func() {
+			if now, err := os.Lstat(path); err == nil && os.SameFile(mine, now) { // not that of a window that began meanwhile
+				os.Remove(path)
+			}
+		}()
 		for {
 			conn, err := l.Accept()
 			if err != nil {
