@@ -21,7 +21,7 @@ number them. The window opens it: from a browser, a chat, a document. It shows t
 record of this machine or, where there is one, of the team's database, and runs
 nothing. vmo takes a link wherever it takes a job.
 
-`+inJSON(linkAnswer{}),
+` + inJSON(linkAnswer{}),
 		Example: "  vmo link @1\n  vmo link @1#120",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, number, numbered := strings.Cut(args[0], "#")
