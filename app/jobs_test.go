@@ -54,6 +54,9 @@ func TestWire_GoldenFiles(t *testing.T) {
 		"query": Query{Limit: 50, Before: string(j.ID), Filter: job.Filter{
 			Hosts: []string{"web1"}, Targets: []string{"deploy"}, Labels: []string{"known-good"}, Project: "web", Operator: "ann@laptop", States: []job.State{job.Failed}, Since: at, Until: at, Text: "stag",
 		}},
+		"said": engine.Said{Team: true, Problem: "read the archive: no answer", Remarks: []engine.Remark{
+			{Remark: job.Remark{Kind: job.EntryNote, Job: j.ID, At: at, By: "bob@desk", Text: "two\nlines"}, Login: "bob"},
+		}},
 		"counts": engine.Counts{job.Failed: 2, job.Running: 1},
 		"names":  engine.Names{Hosts: []string{"", "web1"}, Targets: []string{"deploy"}, Projects: []string{"web"}, Operators: []string{"ann@laptop"}, Labels: []string{"known-good"}},
 		"tunnel": TunnelRequest{Host: "web1", Forwards: []TunnelForward{{Kind: engine.ForwardLocal, Spec: "8080:localhost:80"}}},

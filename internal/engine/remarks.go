@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"vmorchestrator/internal/job"
 )
@@ -68,4 +70,51 @@ func (e *Engine) TeamRemarks(ctx context.Context, id job.ID) ([]Remark, error) {
 		out = append(out, Remark{Remark: r})
 	}
 	return out, nil
+}
+
+// Said is what was said of a job.
+type Said struct {
+	Remarks []Remark `json:"remarks"`
+	Team    bool     `json:"team"`    // by anybody, as the archive knows; else on this machine
+	Problem string   `json:"problem"` // why the archive could not be asked; empty if it was, or there is none
+}
+
+// saidSoon bounds how long an archive that does not answer is waited for.
+const saidSoon = 3 * time.Second
+
+// Said returns what anybody said of a job, where the archive answers soon, and
+// what was said on this machine otherwise.
+func (e *Engine) Said(ctx context.Context, id job.ID) (Said, error) {
+	soon, cancel := context.WithTimeout(ctx, saidSoon)
+	defer cancel()
+	list, err := e.TeamRemarks(soon, id)
+	if err == nil {
+		return Said{Remarks: list, Team: true}, nil
+	}
+	var s Said
+	if !errors.Is(err, ErrNoArchive) {
+		s.Problem = err.Error()
+	}
+	s.Remarks, err = e.Remarks(ctx, id)
+	return s, err
+}
+
+// Spoken is a job of this machine or a colleague's, with everything that is known
+// to have been said of it.
+func (e *Engine) Spoken(ctx context.Context, id job.ID) (job.Job, error) {
+	j, err := e.Job(ctx, id)
+	if errors.Is(err, job.ErrNotFound) {
+		var there TeamJob
+		there, err = e.TeamFind(ctx, string(id))
+		j = there.Job
+	}
+	if err != nil {
+		return j, err
+	}
+	said, err := e.Said(ctx, id)
+	j.Marks = job.Marks{}
+	for _, r := range said.Remarks {
+		j.Marks.Take(r.Remark)
+	}
+	return j, err
 }

@@ -7,6 +7,7 @@ import { FakeHosts } from './fake.hosts';
 import { LINKS } from './fake.links';
 import { forwardSpec } from './format.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
+import { FakeRemarks } from './fake.remarks';
 import { FakeSearch } from './fake.search';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
 import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Followed, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList, type TeamJob } from './types';
@@ -41,6 +42,7 @@ export class FakeBackend implements Backend {
   readonly opened: string[] = [];
   readonly there: FakeHosts;
   readonly database: FakeArchive;
+  readonly remarks = new FakeRemarks();
   readonly doctor = new FakeDiagnostics();
   readonly inputs: { id: string; text: string }[] = [];
 
@@ -68,7 +70,7 @@ export class FakeBackend implements Backend {
       return counts;
     },
     names: async () => {
-      const all = [...this.#jobs.values()].map((fake) => fake.job);
+      const all = [...this.#jobs.values()].map((fake) => this.#view(fake));
       const of = (name: (job: Job) => string): string[] => [...new Set(all.map(name))].sort();
       return { hosts: of((job) => job.host), targets: of((job) => job.target), projects: of((job) => job.project), operators: of((job) => job.operator), labels: [...new Set(all.flatMap((job) => job.labels ?? []))].sort() };
     },
@@ -113,6 +115,7 @@ export class FakeBackend implements Backend {
       fake.job.size = size;
     },
     export: async (id, format) => ({ path: `/home/ada/${this.#find(id).job.target}.${format}`, bytes: 4096, problem: '' }),
+    ...this.remarks.backend,
     verify: async (id) => this.database.verify(this.#find(id).job.target),
     unrecorded: async (id) => {
       const fake = this.#find(id);
@@ -135,7 +138,7 @@ export class FakeBackend implements Backend {
       .map((fake) => this.#view(fake))
       .filter(
         (job) =>
-          among(filter.hosts, job.host) && among(filter.targets, job.target) && among(filter.states, job.state) && (!filter.project || job.project === filter.project) && job.operator.includes(filter.operator ?? '') &&
+          among(filter.hosts, job.host) && among(filter.targets, job.target) && among(filter.states, job.state) && (!filter.labels?.length || filter.labels.some((label) => job.labels?.includes(label))) && (!filter.project || job.project === filter.project) && job.operator.includes(filter.operator ?? '') &&
           (!filter.since || job.queued_at >= filter.since) && (!filter.until || job.queued_at < filter.until) &&
           [job.argv.join(' '), job.target, job.project, job.source ?? '', job.host].join(' ').toLowerCase().includes(text),
       );
@@ -148,7 +151,7 @@ export class FakeBackend implements Backend {
   }
 
   #view({ job, record }: FakeJob): Job {
-    return structuredClone({ ...job, chunks: record.chunks, bytes: record.bytes, lines: record.lines });
+    return structuredClone({ ...job, ...this.remarks.marks(job.id), chunks: record.chunks, bytes: record.bytes, lines: record.lines });
   }
 
   #id(at: number): string {
@@ -282,13 +285,14 @@ export class FakeBackend implements Backend {
     const now = Date.now();
     const shop = '/home/ada/src/shop';
     const infra = '/home/ada/src/infra';
-    const past = (ago: number, long: number, target: string, dir: string, state: JobState, over: Partial<Job>, fill?: (r: StoredRecord, at: number) => void): void => {
+    const past = (ago: number, long: number, target: string, dir: string, state: JobState, over: Partial<Job>, fill?: (r: StoredRecord, at: number) => void): string => {
       const began = now - ago;
       const job = this.#make(began, target, dir, { state, cause: 'exit', finished_at: new Date(began + long).toISOString(), owned: false, ...over });
       const record = new StoredRecord();
       if (fill) fill(record, began);
       else this.#replayScript(record, target, began, job.tty);
       this.#jobs.set(job.id, { job, record, script: null, timers: new Set() });
+      return job.id;
     };
     for (let i = many; i > 0; i--) past(86_400_000 * 5 + i * 61_000, 300 + (i % 90) * 700, ['nightly', 'deploy', 'check'][i % 3] ?? '', infra, i % 11 === 0 ? 'failed' : 'succeeded', { host: `node${i % 8}`, operator: i % 4 ? 'ada@zeta' : 'bob@desk', exit_code: i % 11 === 0 ? 1 : 0, argv: ['make', 'RELEASE=' + i] }, () => {});
     for (let i = 0; i < 40; i++) past(86_400_000 * 2 + i * 5_400_000, 4200 + i * 131, ['build', 'lint', 'test'][i % 3] ?? 'build', shop, i % 3 === 2 ? 'failed' : 'succeeded', { exit_code: i % 3 === 2 ? 2 : 0 });
@@ -305,7 +309,10 @@ export class FakeBackend implements Backend {
     const million = this.#make(began, 'million', shop, { state: 'succeeded', cause: 'exit', exit_code: 0, finished_at: new Date(began + 45_000).toISOString(), owned: false });
     this.#jobs.set(million.id, { job: million, record: new PatternRecord(floodLine, () => 1_000_000, (n) => began + n * 0.045), script: null, timers: new Set() });
     past(40 * 60_000, 3400, 'colours', shop, 'succeeded', { exit_code: 0 });
-    past(22 * 60_000, 9000, 'build', shop, 'succeeded', { exit_code: 0 });
+    const good = past(22 * 60_000, 9000, 'build', shop, 'succeeded', { exit_code: 0 });
+    this.remarks.say(good, 'label', 'known-good', 'ada@zeta', 20 * 60_000);
+    this.remarks.say(good, 'note', 'built with the new compiler;\nsecond attempt', 'bob@desk', 11 * 60_000);
+    this.remarks.say(good, 'pin', 'the release', 'ada@zeta', 9 * 60_000);
     past(6 * 60_000, 700, 'lint', shop, 'failed', { exit_code: 1, detail: 'make: *** [Makefile:44: lint] Error 1' });
     past(2 * 60_000, 0, 'deplyo', infra, 'failed', { cause: 'not-started', exit_code: null, detail: 'fork/exec /usr/bin/make: no such file or directory' }, () => {});
   }

@@ -12,7 +12,7 @@ import * as Settings from '../../wailsjs/go/app/Settings';
 import type { app, engine, job, journal } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish, type Remark, type Said } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -23,6 +23,8 @@ export type Wire = [
   Checked<Missing<Query, app.Query> | Missing<app.Query, Query>>,
   Checked<Missing<Filter, job.Filter> | Missing<job.Filter, Filter>>,
   Checked<Missing<Names, journal.Names>>,
+  Checked<Missing<Said, engine.Said>>,
+  Checked<Missing<Remark, engine.Remark>>,
   Checked<Exclude<Missing<ArchiveInfo, engine.ArchiveStatus>, 'database'>>,
   Checked<Missing<DatabaseCheck, engine.DatabaseCheck>>,
   Checked<Exclude<Missing<TeamJob, engine.TeamJob>, 'owned'>>,
@@ -151,6 +153,13 @@ export const wails: Backend = {
     unrecorded: (id) => call(Jobs.Unrecorded(id)),
     export: (id, format) => call(Jobs.Export(id, format)),
     verify: async (id) => (await call<Verdict[] | null>(Jobs.Verify(id))) ?? [],
+    said: async (id) => {
+      const said = await call<Said>(Jobs.Said(id));
+      return { ...said, remarks: said.remarks ?? [] };
+    },
+    note: (id, text) => call(Jobs.Note(id, text)),
+    label: (id, labels, remove) => call(Jobs.Label(id, labels, remove)),
+    pin: (id, keep) => call(Jobs.Pin(id, keep)),
   },
   archive: {
     status: async () => {

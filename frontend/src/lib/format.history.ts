@@ -1,4 +1,7 @@
-/* Times of the filters of the history. */
+/* Times of the filters of the history, and what was said of its jobs. */
+
+import { visible } from './format';
+import type { Remark } from './types';
 
 /** What can be chosen instead of dates. */
 export const AGES = [
@@ -20,4 +23,20 @@ export function localTime(moment: string | undefined): string {
   if (Number.isNaN(at)) return '';
   const local = new Date(at - new Date(at).getTimezoneOffset() * 60_000);
   return local.toISOString().slice(0, 16);
+}
+
+/** What somebody said of a job besides notes, in words. */
+export function remarkWords({ kind, text }: Pick<Remark, 'kind' | 'text'>): string {
+  switch (kind) {
+    case 'label':
+      return `labelled it “${visible(text)}”`;
+    case 'unlabel':
+      return `took “${visible(text)}” off`;
+    case 'pin':
+      return text ? `pinned it: ${visible(text)}` : 'pinned it';
+    case 'unpin':
+      return 'unpinned it';
+    default:
+      return visible(text);
+  }
 }

@@ -122,6 +122,22 @@ export interface Names {
   labels: string[];
 }
 
+/** One thing that somebody said of a job. Nothing that was said is ever taken away. */
+export interface Remark {
+  kind: 'note' | 'label' | 'unlabel' | 'pin' | 'unpin';
+  job: string;
+  at: string;
+  by: string;
+  text: string; // the note, the label, or why it was pinned
+  login?: string; // that shipped it, as the database knows it
+}
+
+export interface Said {
+  remarks: Remark[];
+  team: boolean; // by anybody; else on this machine
+  problem: string; // why the database could not be asked
+}
+
 export interface Start {
   host: string; // "" is this machine; else dir is a folder there
   dir: string;
@@ -325,6 +341,11 @@ export interface Backend {
     resize(id: string, size: Size): Promise<void>;
     unrecorded(id: string): Promise<void>;
     verify(id: string): Promise<Verdict[]>;
+    /** What was said of a job, by anybody if the database answers. */
+    said(id: string): Promise<Said>;
+    note(id: string, text: string): Promise<void>;
+    label(id: string, labels: string[], remove: boolean): Promise<void>;
+    pin(id: string, keep: boolean): Promise<void>;
     /** Asks where to, with the dialog of the system. */
     export(id: string, format: ExportFormat): Promise<Exported>;
   };

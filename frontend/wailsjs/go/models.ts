@@ -260,6 +260,14 @@ export namespace engine {
 	    secret?: remote.SecretQuestion;
 	    challenge?: remote.ChallengeQuestion;
 	}
+	export interface Remark {
+	    kind: string;
+	    job: string;
+	    at: string;
+	    by: string;
+	    text: string;
+	    login?: string;
+	}
 	export interface ReportPart {
 	    name: string;
 	    what: string;
@@ -269,6 +277,11 @@ export namespace engine {
 	    parts: ReportPart[];
 	}
 	
+	export interface Said {
+	    remarks: Remark[];
+	    team: boolean;
+	    problem: string;
+	}
 	export interface Sources {
 	    found: tail.Found[];
 	    problems: string[];

@@ -3,6 +3,7 @@
 import {app} from '../models';
 import {job} from '../models';
 import {journal} from '../models';
+import {engine} from '../models';
 
 export function Again(arg1:string,arg2:number,arg3:number):Promise<app.Job>;
 
@@ -20,11 +21,19 @@ export function Get(arg1:string):Promise<app.Job>;
 
 export function Input(arg1:string,arg2:string):Promise<void>;
 
+export function Label(arg1:string,arg2:Array<string>,arg3:boolean):Promise<void>;
+
 export function List(arg1:app.Query):Promise<Array<app.Job>>;
 
 export function Names():Promise<journal.Names>;
 
+export function Note(arg1:string,arg2:string):Promise<void>;
+
+export function Pin(arg1:string,arg2:boolean):Promise<void>;
+
 export function Resize(arg1:string,arg2:number,arg3:number):Promise<void>;
+
+export function Said(arg1:string):Promise<engine.Said>;
 
 export function Search(arg1:app.SearchQuery):Promise<string>;
 

@@ -34,6 +34,10 @@ export function Input(arg1, arg2) {
   return window['go']['app']['Jobs']['Input'](arg1, arg2);
 }
 
+export function Label(arg1, arg2, arg3) {
+  return window['go']['app']['Jobs']['Label'](arg1, arg2, arg3);
+}
+
 export function List(arg1) {
   return window['go']['app']['Jobs']['List'](arg1);
 }
@@ -42,8 +46,20 @@ export function Names() {
   return window['go']['app']['Jobs']['Names']();
 }
 
+export function Note(arg1, arg2) {
+  return window['go']['app']['Jobs']['Note'](arg1, arg2);
+}
+
+export function Pin(arg1, arg2) {
+  return window['go']['app']['Jobs']['Pin'](arg1, arg2);
+}
+
 export function Resize(arg1, arg2, arg3) {
   return window['go']['app']['Jobs']['Resize'](arg1, arg2, arg3);
+}
+
+export function Said(arg1) {
+  return window['go']['app']['Jobs']['Said'](arg1);
 }
 
 export function Search(arg1) {
