@@ -63,7 +63,7 @@ test('the team’s jobs are in the history; a colleague’s is followed, and not
   await expect(row).toContainText('bob@desk');
   await expect(page.getByTestId('history-job').filter({ hasText: 'progress-bar' })).toContainText('away');
   await row.click();
-  await expect(pane(page).getByTestId('colleague')).toContainText('Of bob@desk, from the database.');
+  await expect(pane(page).getByTestId('colleague')).toContainText('Of bob@desk, from the database. What comes');
   await expect(pane(page).getByTestId('log-line').first()).toContainText('step 1 of 600');
   const before = await pane(page).getByTestId('log-line').count();
   await expect.poll(() => pane(page).getByTestId('log-line').count()).toBeGreaterThan(before); // live
