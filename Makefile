@@ -102,6 +102,10 @@ golden: ## Write anew what the tests compare with the code: the import graph, do
 	@go test ./internal -run Golden -update
 	@go test ./cmd/vmo -run Reference -update
 
+.PHONY: screenshots
+screenshots: need-test $(PAGE) ## Take the pictures of the documentation anew, of the real window; as root, on Linux
+	@scripts/screenshots.sh
+
 .PHONY: clean
 clean: ## Remove what was built, and no record of any job
 	@scripts/dev.sh stop >/dev/null
