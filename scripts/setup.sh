@@ -132,6 +132,7 @@ needs_tests() {
 	needs_display
 	needs_ssh
 	needs_postgres
+	needs_program pgbouncer pgbouncer
 	needs git git
 	if [ "$system" != macos ]; then
 		needs xdotool xdotool
@@ -293,6 +294,11 @@ install_on_debian() {
 		printf 'create_main_cluster = false\n' | "${root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
 		command+=(-o Dpkg::Options::=--force-confold)
 		printf 'setup: Postgres is for the tests and for development; no cluster is made: see /etc/postgresql-common/createcluster.conf\n' >&2
+	fi
+	if [[ " ${missing[*]} " == *" pgbouncer "* && ! -e /etc/systemd/system/pgbouncer.service ]]; then
+		"${root[@]}" mkdir -p /etc/systemd/system
+		"${root[@]}" ln -s /dev/null /etc/systemd/system/pgbouncer.service
+		printf 'setup: PgBouncer is for the tests and stays off: systemctl unmask pgbouncer\n' >&2
 	fi
 	"${command[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
 		fail "the packages could not be installed." "See what apt says: ${root[*]} apt-get install --no-install-recommends ${missing[*]}"
