@@ -144,13 +144,13 @@ func (b *Archive) Jobs(q Query) ([]engine.TeamJob, error) {
 	return e.TeamJobs(b.shell.ctx, q.Filter, job.ID(q.Before), min(max(q.Limit, 1), 500))
 }
 
-// Count tells how many jobs of the archive a filter means.
-func (b *Archive) Count(f job.Filter) (int, error) {
+// Count tells how many jobs of the archive a filter means, by their states.
+func (b *Archive) Count(f job.Filter) (map[string]int, error) {
 	e, err := b.shell.open()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return e.TeamCount(b.shell.ctx, f)
+	return counted(e.TeamCount(b.shell.ctx, f))
 }
 
 // Open brings the record of a colleague's job here, as far as the archive has it.

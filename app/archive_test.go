@@ -115,8 +115,8 @@ func TestArchive_FromOnePageToAnother(t *testing.T) {
 		}
 		return len(list) == 1 && list[0].ID == id && !list[0].Mine && list[0].Laptop == "ann@laptop"
 	})
-	if n, err := bob.Archive.Count(job.Filter{}); err != nil || n != 1 {
-		t.Errorf("Count: %d, %v", n, err)
+	if n, err := bob.Archive.Count(job.Filter{}); err != nil || len(n) != 1 || n["running"] != 1 {
+		t.Errorf("Count: %v, %v", n, err)
 	}
 	soon(t, "its first line", func() bool {
 		if _, err := bob.Archive.Open(string(id)); err != nil {

@@ -60,8 +60,12 @@ func (b *Jobs) Count(f job.Filter) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	counts, err := e.Count(b.shell.ctx, f)
-	out := map[string]int{} // the bindings know neither named maps nor named keys
+	return counted(e.Count(b.shell.ctx, f))
+}
+
+// counted is for the bindings, which know neither named maps nor named keys.
+func counted(counts engine.Counts, err error) (map[string]int, error) {
+	out := map[string]int{}
 	for state, n := range counts {
 		out[string(state)] = n
 	}

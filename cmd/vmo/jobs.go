@@ -44,7 +44,7 @@ With --count it is one object, its fields the states that have any.`,
 					return c.teamJobs(cmd.Context(), e, f, before, limit, count)
 				}
 				if count {
-					return c.countJobs(cmd.Context(), e, f)
+					return c.printCounts(e.Count(cmd.Context(), f))
 				}
 				return c.listJobs(cmd.Context(), e, f, before, limit)
 			})
@@ -107,8 +107,7 @@ func (p page[J]) print(asJSON bool, before string, limit int) error {
 	return nil
 }
 
-func (c *cli) countJobs(ctx context.Context, e *engine.Engine, f job.Filter) error {
-	counts, err := e.Count(ctx, f)
+func (c *cli) printCounts(counts engine.Counts, err error) error {
 	if err != nil || c.json {
 		if err == nil {
 			err = printJSON(counts)

@@ -15,15 +15,7 @@ import (
 // teamJobs lists the jobs of the archive.
 func (c *cli) teamJobs(ctx context.Context, e *engine.Engine, f job.Filter, before string, limit int, count bool) error {
 	if count {
-		n, err := e.TeamCount(ctx, f)
-		if err != nil {
-			return err
-		}
-		if c.json {
-			return printJSON(map[string]int{"all": n})
-		}
-		_, err = fmt.Println(n, "in all")
-		return err
+		return c.printCounts(e.TeamCount(ctx, f))
 	}
 	return page[engine.TeamJob]{
 		find: func(name string) (job.ID, error) { j, err := e.TeamFind(ctx, name); return j.ID, err },

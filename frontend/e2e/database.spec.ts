@@ -61,7 +61,9 @@ test('the team’s jobs are in the history; a colleague’s is followed, and not
   await page.getByTestId('whose-team').click();
   const row = page.getByTestId('history-job').filter({ hasText: 'slow' });
   await expect(row).toContainText('bob@desk');
-  await expect(page.getByTestId('history-job').filter({ hasText: 'progress-bar' })).toContainText('away');
+  await expect(page.getByTestId('state-running')).toContainText(/running\s*[12]/);
+  await expect(page.getByTestId('state-failed')).toContainText(/failed\s*\d+/);
+  await expect(page.getByTestId('history-job').filter({ hasText: 'silent' })).toContainText('away');
   await row.click();
   await expect(pane(page).getByTestId('colleague')).toContainText('Of bob@desk, from the database. What comes');
   await expect(pane(page).getByTestId('log-line').first()).toContainText('step 1 of 600');
@@ -69,7 +71,7 @@ test('the team’s jobs are in the history; a colleague’s is followed, and not
   await expect.poll(() => pane(page).getByTestId('log-line').count()).toBeGreaterThan(before); // live
   for (const id of ['cancel-button', 'again-button', 'verify-button']) await expect(pane(page).getByTestId(id)).toHaveCount(0);
   await pane(page).getByTestId('close-pane').click();
-  await page.locator('#history-text').fill('progress');
+  await page.locator('#history-text').fill('silent');
   await expect(page.getByTestId('history-job')).toHaveCount(1);
   await page.getByTestId('history-job').click();
   await expect(pane(page).getByTestId('colleague')).toContainText(/eve@train is away since .*it may have ended meanwhile/);

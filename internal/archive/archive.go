@@ -23,6 +23,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -87,7 +88,8 @@ type Archive struct {
 
 	poolMu sync.Mutex
 	pool   *pgxpool.Pool
-	ready  bool // the pool's database has been looked at
+	ready  bool        // the pool's database has been looked at
+	listed atomic.Bool // it has a list of the jobs without an end
 
 	passwordMu sync.Mutex
 	password   *string // as Config.Password said

@@ -121,13 +121,25 @@ func BenchmarkJobs(b *testing.B) {
 			}
 		})
 	}
-	b.Run("count", func(b *testing.B) {
-		for b.Loop() {
-			if n, err := a.Count(b.Context(), job.Filter{}); err != nil || n != 100000 {
-				b.Fatal(n, err)
+	for _, test := range []struct {
+		name   string
+		filter job.Filter
+		all    int
+	}{
+		{"all", job.Filter{}, 100_000},
+		{"host", job.Filter{Hosts: []string{"web-7"}}, 2000},
+		{"text", job.Filter{Text: "make"}, 100_000},
+		{"since", job.Filter{Since: time.Now().Add(-50_000 * time.Minute)}, 50_000},
+	} {
+		b.Run("count/"+test.name, func(b *testing.B) {
+			for b.Loop() {
+				counts, err := a.Count(b.Context(), test.filter)
+				if n := all(counts); err != nil || n < test.all-2 || n > test.all {
+					b.Fatal(counts, err)
+				}
 			}
-		}
-	})
+		})
+	}
 	b.Run("by-prefix", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := a.Job(b.Context(), string(middle[:13])); err == nil {

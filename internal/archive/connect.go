@@ -221,6 +221,11 @@ func (a *Archive) reader(ctx context.Context) (*pgxpool.Pool, error) {
 		if err := lookAt(ctx, a.pool); err != nil {
 			return nil, a.explain(err)
 		}
+		var listed bool
+		if err := a.pool.QueryRow(ctx, `SELECT to_regclass('vmo.alive') IS NOT NULL`).Scan(&listed); err != nil {
+			return nil, a.explain(err)
+		}
+		a.listed.Store(listed)
 		a.ready = true
 	}
 	return a.pool, nil

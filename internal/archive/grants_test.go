@@ -42,7 +42,7 @@ func TestGrants(t *testing.T) {
 		t.Fatalf("an operator may not insert: %v", err)
 	}
 
-	every := []string{"installation", "presence", "ledger", "job", "job_event", "block", "removal", "schema_version"}
+	every := []string{"installation", "presence", "ledger", "job", "job_event", "block", "removal", "schema_version", "alive"}
 	const denied = "42501"
 	for _, user := range []string{anna, bob, viewer} {
 		for _, table := range every {
@@ -79,6 +79,8 @@ func TestGrants(t *testing.T) {
 		{"replicate", anna, `SET session_replication_role = replica`},
 		{"make a table", anna, `CREATE TABLE vmo.x (y int)`},
 		{"make a function", anna, `CREATE FUNCTION vmo.refuse_change() RETURNS int LANGUAGE sql AS 'SELECT 1'`},
+		{"claim that a job runs", anna, `INSERT INTO vmo.alive VALUES ('01980000-0000-7000-8000-000000000009')`},
+		{"begin a job without one", anna, `SELECT vmo.job_begins()`},
 		{"retire", anna, `SELECT vmo.retire('{}', 'x')`},
 		{"spill", anna, `SELECT vmo.spill('01980000-0000-7000-8000-000000000001', 0, 0, 'x')`},
 		{"hand over", anna, `SELECT vmo.hand_over('i1', 'bob', 'x')`},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ func (a *Archive) Jobs(ctx context.Context, f job.Filter, before job.ID, limit i
 	where, args, err := conditions(f)
 	if err != nil {
 		return nil, err
+	}
+	if len(f.States) > 0 && !slices.ContainsFunc(f.States, job.State.Final) {
+		where = append(where, `j.job_id IN (SELECT l.job_id FROM `+alive+` l)`)
 	}
 	if before != "" {
 		u, ok := uuid(before)
@@ -70,7 +74,7 @@ func (a *Archive) rows(ctx context.Context, where []string, args []any, limit in
 	var list []Row
 	err := a.read(ctx, func(ctx context.Context, q querier) error {
 		list = nil
-		rows, err := q.Query(ctx, sql, args...)
+		rows, err := q.Query(ctx, a.sql(sql), args...)
 		if err != nil {
 			return err
 		}
@@ -187,22 +191,6 @@ func texts(list []string) []string {
 		clean[i] = text(s)
 	}
 	return clean
-}
-
-// Count is how many jobs a filter chooses.
-func (a *Archive) Count(ctx context.Context, f job.Filter) (n int, err error) {
-	where, args, err := conditions(f)
-	if err != nil {
-		return 0, err
-	}
-	joins := ""
-	if len(f.States) > 0 {
-		joins = `LEFT JOIN vmo.job_event s ON s.job_id = j.job_id AND s.kind = 'start' LEFT JOIN vmo.job_event e ON e.job_id = j.job_id AND e.kind = 'end'`
-	}
-	err = a.read(ctx, func(ctx context.Context, q querier) error {
-		return q.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM vmo.job j %s %s`, joins, clause(where)), args...).Scan(&n)
-	})
-	return n, err
 }
 
 // Job returns the job that an id or the beginning of one means.
@@ -331,8 +319,8 @@ func (a *Archive) Said(ctx context.Context, installation string, id job.ID) ([]j
 	if !ok {
 		return nil, fmt.Errorf("%w: %q is not a job id", job.ErrInvalid, id)
 	}
-	return a.entries(ctx, `SELECT body, sig FROM vmo.ledger WHERE installation_id = $1 AND (job_id = $2 OR kind = $3) ORDER BY n`,
-		text(installation), u, string(job.EntryKey))
+	return a.entries(ctx, `SELECT body, sig FROM vmo.ledger WHERE installation_id = $1 AND (job_id = $2 OR kind = 'key') ORDER BY n`,
+		text(installation), u)
 }
 
 // Installation is a journal that ships to the archive.

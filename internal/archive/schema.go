@@ -13,7 +13,7 @@ import (
 // SchemaVersion is the number of the last migration, and of the tables that this
 // program knows; oldestSchema is the first one that it can use.
 const (
-	SchemaVersion = 2
+	SchemaVersion = 3
 	oldestSchema  = 1 // what came since makes it faster
 )
 

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"io/fs"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -109,10 +110,10 @@ func TestLookAt_TellsWhatIsWrongWithADatabase(t *testing.T) {
 		{"a schema of that name that is not ours", `DROP SCHEMA vmo CASCADE; CREATE SCHEMA vmo; CREATE TABLE vmo.job (x int)`, errNotOurs},
 		{"no table yet", `DROP SCHEMA vmo CASCADE; CREATE SCHEMA vmo; GRANT USAGE ON SCHEMA vmo TO vmo_viewer; COMMENT ON SCHEMA vmo IS '` + marker + `'`, errHalf},
 		{"a table is missing", `DROP TABLE vmo.job_event CASCADE`, errHalf},
-		{"half migrated", `INSERT INTO vmo.migration (version_id, is_applied) VALUES (3, true)`, errHalf},
+		{"half migrated", `INSERT INTO vmo.migration (version_id, is_applied) SELECT max(version_id) + 1, true FROM vmo.migration`, errHalf},
 		{"newer than this program", `INSERT INTO vmo.migration (version_id, is_applied) VALUES (7, true); INSERT INTO vmo.schema_version VALUES (7, 5)`, errNewer},
 		{"newer, in a way that this program can use", `INSERT INTO vmo.migration (version_id, is_applied) VALUES (7, true); INSERT INTO vmo.schema_version VALUES (7, 1)`, nil},
-		{"older than this program", `SET vmo.maintenance = on; SET ROLE vmo_owner; UPDATE vmo.schema_version SET version = version - 2; RESET ROLE; DELETE FROM vmo.migration WHERE version_id > 0`, errOlder},
+		{"older than this program", `SET vmo.maintenance = on; SET ROLE vmo_owner; UPDATE vmo.schema_version SET version = version - ` + strconv.Itoa(SchemaVersion) + `; RESET ROLE; DELETE FROM vmo.migration WHERE version_id > 0`, errOlder},
 		{"not readable", `REVOKE USAGE ON SCHEMA vmo FROM vmo_viewer`, errNoAccess},
 	} {
 		t.Run(test.name, func(t *testing.T) {

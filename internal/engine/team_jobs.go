@@ -45,11 +45,11 @@ func (e *Engine) TeamJobs(ctx context.Context, f job.Filter, before job.ID, limi
 	return list, err
 }
 
-// TeamCount is how many jobs of the archive a filter chooses.
-func (e *Engine) TeamCount(ctx context.Context, f job.Filter) (int, error) {
+// TeamCount is how many jobs of the archive a filter chooses, by their states.
+func (e *Engine) TeamCount(ctx context.Context, f job.Filter) (Counts, error) {
 	a, err := e.reachable()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	return a.Count(ctx, f)
 }

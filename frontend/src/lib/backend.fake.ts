@@ -477,7 +477,7 @@ export function fakeBackend(address: string): FakeBackend {
   if (kind === 'team') {
     backend.database.set({ state: 'current', server: 'ada@db.example:5432/vmo', origin: 'VMO_DATABASE_URL', lag_known: true, entries: 52 });
     backend.colleague('slow');
-    backend.colleague('progress-bar', { offline: true, laptop: 'eve@train' });
+    backend.colleague('silent', { offline: true, laptop: 'eve@train' });
   }
   const link = LINKS[kind ?? ''];
   if (link) backend.follow(link);

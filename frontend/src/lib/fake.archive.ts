@@ -1,6 +1,6 @@
 /* The database of the fake backend: none at first; one that asks, copies, and is away when told to. */
 
-import { AppError, type ArchiveInfo, type Backend, type Job, type TeamJob, type Verdict } from './types';
+import { AppError, type ArchiveInfo, type Backend, type Counts, type Job, type TeamJob, type Verdict } from './types';
 
 const NONE: ArchiveInfo = {
   state: 'off', since: '0001-01-01T00:00:00Z', server: '', origin: '', error: '', hint: '', elsewhere: false, lag_known: false, lag_jobs: 0, lag_bytes: 0, lag_seconds: 0, entries: 0,
@@ -53,7 +53,12 @@ export class FakeArchive {
       this.#reachable();
       return this.#jobs().filter((job) => (before === '' || job.id < before) && fits(job, filter.text ?? '') && (!filter.states || filter.states.includes(job.state))).slice(0, limit);
     },
-    count: async (filter) => this.#jobs().filter((job) => fits(job, filter.text ?? '') && (!filter.states || filter.states.includes(job.state))).length,
+    count: async (filter) => {
+      this.#reachable();
+      const counts: Counts = {};
+      for (const { state } of this.#jobs().filter((job) => fits(job, filter.text ?? ''))) counts[state] = (counts[state] ?? 0) + 1;
+      return counts;
+    },
     watch: async (shown) => void (this.watched = shown),
     open: async (id) => {
       this.#reachable();

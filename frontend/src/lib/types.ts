@@ -360,7 +360,7 @@ export interface Backend {
     migrate(): Promise<number>;
     retry(): Promise<void>;
     jobs(query: Query): Promise<TeamJob[]>;
-    count(filter: Filter): Promise<number>;
+    count(filter: Filter): Promise<Counts>;
     /** Says whether the window shows the team's jobs: then team events tell what is new of them. Said again, a
         database that was away is tried at once. */
     watch(shown: boolean): Promise<void>;

@@ -23,7 +23,6 @@ export class History {
   #rows = $state.raw<Job[]>([]);
   #counts = $state.raw<Counts>({});
   #team = $state(false);
-  #teamTotal = $state(0);
   #error = $state.raw<AppError | null>(null);
   #loaded = $state(false);
   #loading = $state(false);
@@ -70,6 +69,7 @@ export class History {
     this.#asked++;
     this.#loaded = false;
     this.#rows = [];
+    this.#counts = {};
     this.#hasMore = false;
     void this.refresh();
   }
@@ -85,7 +85,6 @@ export class History {
   }
   /** How many the filter means. */
   get total(): number {
-    if (this.#team) return this.#teamTotal;
     const wanted = this.#filter.states;
     return Object.entries(this.#counts).reduce((sum, [state, n]) => (wanted?.length && !wanted.includes(state as JobState) ? sum : sum + n), 0);
   }
@@ -149,8 +148,8 @@ export class History {
     this.#last = Date.now();
     const asked = this.#asked;
     const filter = this.#filter;
-    const ask = (): Promise<[Job[], Counts | number]> =>
-      Promise.all([this.#list('', filter), this.#team ? this.#backend.archive.count(filter) : this.#backend.jobs.count({ ...filter, states: undefined })]);
+    const ask = (): Promise<[Job[], Counts]> =>
+      Promise.all([this.#list('', filter), (this.#team ? this.#backend.archive : this.#backend.jobs).count({ ...filter, states: undefined })]);
     // A database that is away is no problem of the window: it is said where its jobs would stand.
     this.#error = null;
     const answer = await (this.#team ? ask().catch((thrown: unknown) => void (asked === this.#asked && (this.#error = AppError.from(thrown)))) : this.#problems.guard('list the jobs', ask));
@@ -163,8 +162,7 @@ export class History {
     if (kept.length === 0) this.#hasMore = page.length === this.#page;
     this.#keep = asked;
     this.#take([...page, ...kept]);
-    if (typeof counts === 'number') this.#teamTotal = counts;
-    else this.#counts = counts;
+    this.#counts = counts;
     this.#loaded = true;
   });
   #keep = 0; // the filter that the rows answer

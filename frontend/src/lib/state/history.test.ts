@@ -153,7 +153,7 @@ describe('the history of the team', () => {
     const rows = new Map<string, JobState>();
     const jobs = vi.fn(async (): Promise<TeamJob[]> => [...rows].reverse().map(([id, state]) => ({ id, state, laptop: 'bob@desk' }) as TeamJob));
     const watch = vi.fn(async (_shown: boolean): Promise<void> => {});
-    Object.assign(here.backend.archive, { jobs, watch, count: async () => rows.size });
+    Object.assign(here.backend.archive, { jobs, watch, count: async () => Object.fromEntries([...new Set(rows.values())].map((state) => [state, [...rows.values()].filter((one) => one === state).length])) });
     const news = (...ids: string[]) => here.backend.emit('team', { jobs: ids, more: false });
     const states = () => here.history.rows.map((job) => job.state);
     return { ...here, rows, jobs, watch, news, states };
@@ -190,6 +190,17 @@ describe('the history of the team', () => {
     }
     expect(jobs.mock.calls.length - before).toBeLessThanOrEqual(11);
     stop();
+  });
+
+  it('counts all states, as that of this machine does', async () => {
+    const { history, rows } = shared();
+    for (const [id, state] of [['a', 'running'], ['b', 'failed'], ['c', 'failed']] as const) rows.set(id, state);
+    history.team = true;
+    await vi.advanceTimersByTimeAsync(0);
+    history.set({ states: ['failed'] });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(history.counts).toEqual({ running: 1, failed: 2 });
+    expect(history.total).toBe(2);
   });
 
   it('is watched while it is shown', async () => {

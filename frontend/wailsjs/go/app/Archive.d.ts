@@ -4,7 +4,7 @@ import {job} from '../models';
 import {app} from '../models';
 import {engine} from '../models';
 
-export function Count(arg1:job.Filter):Promise<number>;
+export function Count(arg1:job.Filter):Promise<Record<string, number>>;
 
 export function Database():Promise<string>;
 
