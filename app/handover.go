@@ -91,7 +91,7 @@ func (a *App) receive(ctx context.Context, dataDir string) error {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	mine, err := os.Lstat(path)
-	if err != nil {
+	if err = errors.Join(err, os.Chmod(path, 0o600)); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	context.AfterFunc(ctx, func() { l.Close() })

@@ -63,6 +63,17 @@ small() {
 	[ -z "$big" ] || { printf 'larger than 40 MB: %s\n' "$big" && return 1; }
 }
 
+links() { grep -qx 'MimeType=x-scheme-handler/vmo;' "$root/usr/share/applications/vm-orchestrator.desktop"; }
+
+# What an attacker would need to know of the window's memory changes with each start, and nothing of its tables can be
+# written after that.
+hardened() {
+	local program=$root/usr/bin/vm-orchestrator
+	has "$(readelf -hW "$program" | sed -n 's/^ *Type: *\([A-Z]*\).*/\1/p')" DYN &&
+		has "$(readelf -dW "$program" | grep -ow -e NOW -e PIE | sort -u)" NOW PIE &&
+		has "$(readelf -lW "$program" | grep -o GNU_RELRO)" GNU_RELRO
+}
+
 static() { ! readelf -d "$root/usr/bin/vmo" | grep NEEDED; }
 
 no_traces() { # of the folders in which it was built
@@ -194,6 +205,8 @@ check "Arch: names, version, needs" about_arch
 check "apk: names, version" about_apk
 check "rpm, Arch, apk: vmo's files are those of the deb" same_files "$deb_vmo" "$dist/vmo-$version-1.x86_64.rpm" "$dist/vmo-$version-1-x86_64.pkg.tar.zst" "$dist/vmo_$(scripts/version.sh apk)-r0_x86_64.apk"
 check "rpm, Arch: the window's files are those of the deb" same_files "$deb_window" "$dist/vm-orchestrator-$version-1.x86_64.rpm" "$dist/vm-orchestrator-$version-1-x86_64.pkg.tar.zst"
+check "the window: position-independent, tables read-only" hardened
+check "the desktop entry is for vmo:// links" links
 check "desktop entry" desktop-file-validate "$root/usr/share/applications/vm-orchestrator.desktop"
 check "AppStream metainfo" appstreamcli validate --no-net "$root/usr/share/metainfo/org.vmorchestrator.VMOrchestrator.metainfo.xml"
 check "icons" icons
@@ -240,11 +253,9 @@ fi
 
 # --- install, use, update, remove
 
-inside=(unshare --mount --propagation private scripts/package-test-inside.sh "$work/before" "$dist" "$work")
-[ "$(id -u)" = 0 ] || inside=(sudo -n "${inside[@]}")
-"${inside[@]}" 2>&1 | tee "$work/inside"
+scripts/package-test-inside.sh "$work/before" "$dist" "$work" 2>&1 | tee "$work/inside"
 if [ "${PIPESTATUS[0]}" != 0 ]; then
-	grep -q '^FAILED ' "$work/inside" || echo "FAILED  installing; it needs root, for a copy of this machine: run sudo -v first" | tee -a "$work/inside"
+	grep -q '^FAILED ' "$work/inside" || echo "FAILED  installing: see above" | tee -a "$work/inside"
 fi
 passed=$((passed + $(grep -c '^ok ' "$work/inside"))) failed=$((failed + $(grep -c '^FAILED ' "$work/inside")))
 if [ -n "${SCREENSHOTS:-}" ]; then cp "$work"/*.png "$SCREENSHOTS"; fi

@@ -36,10 +36,11 @@ trap clean EXIT
 say() { printf 'package: %s\n' "$*"; }
 stamp() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
-# build OUTPUT FOLDER TAGS [LDFLAGS]: a program without a trace of this machine.
-build() { go build -trimpath -buildvcs=false -tags "$3" -ldflags "-s -w -buildid= -X main.version=$VERSION ${4:-}" -o "$1" "$2"; }
+# build OUTPUT FOLDER TAGS [LDFLAGS [MODE]]: a program without a trace of this machine.
+build() { go build -trimpath -buildvcs=false -buildmode "${5:-default}" -tags "$3" -ldflags "-s -w -buildid= -X main.version=$VERSION ${4:-}" -o "$1" "$2"; }
 
-# vmo GOOS GOARCH: static, without C.
+# vmo GOOS GOARCH: static, without C. Position-independent it could not be both: Go then asks for the loader of
+# glibc, which is what a static program does without.
 vmo() {
 	local name="vmo-$PACKAGE_VERSION-$1-$2"
 	[ "$1" != windows ] || name+=.exe
@@ -75,8 +76,6 @@ documents() {
 	node scripts/third-party.mjs >"$dist/THIRD_PARTY.txt"
 	gzip -9nc "$dist/THIRD_PARTY.txt" >"$work/doc/THIRD_PARTY.txt.gz"
 	echo 'vmo binary: statically-linked-binary [usr/bin/vmo]' >"$work/doc/vmo.overrides"
-	# Go's own way of linking; as position-independent code it takes a second build of everything.
-	echo 'vm-orchestrator binary: hardening-no-pie [usr/bin/vm-orchestrator]' >"$work/doc/vm-orchestrator.overrides"
 	for package in vmo vm-orchestrator; do
 		printf '%s (%s) unstable; urgency=medium\n\n  * What is new: CHANGELOG.md of the project.\n\n -- %s  %s\n' \
 			$package "$PACKAGE_VERSION" "$MAINTAINER" "$(date -u -d "@$SOURCE_DATE_EPOCH" -R)" |
@@ -126,7 +125,7 @@ packages_of_vmo() {
 packages_of_the_window() {
 	local format
 	say "the window"
-	build "$work/vm-orchestrator" . desktop,production,webkit2_41
+	build "$work/vm-orchestrator" . desktop,production,webkit2_41 "-extldflags=-Wl,-z,relro,-z,now" pie
 	# The oldest C library that has everything which the program asks of it.
 	GLIBC=$(objdump -T "$work/vm-orchestrator" | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1)
 	export GLIBC=${GLIBC#GLIBC_}

@@ -164,6 +164,7 @@ needs_package_checks() {
 	needs openssl openssl
 	needs p7zip-full 7z
 	needs libglib2.0-bin gio
+	needs xdg-utils xdg-open
 	needs xdotool xdotool
 	needs imagemagick import
 	needs dbus dbus-run-session

@@ -5,6 +5,7 @@ Unicode true
 SetCompressor /SOLID lzma
 SetDateSave off
 !define NAME "VM Orchestrator"
+!define LINKS "Software\Classes\vmo"
 !define KEY "Software\Microsoft\Windows\CurrentVersion\Uninstall\vm-orchestrator"
 
 Name "${NAME}"
@@ -53,6 +54,11 @@ Section
 	WriteRegStr HKCU "${KEY}" "InstallLocation" "$INSTDIR"
 	WriteRegStr HKCU "${KEY}" "UninstallString" '"$INSTDIR\uninstall.exe"'
 	WriteRegStr HKCU "${KEY}" "QuietUninstallString" '"$INSTDIR\uninstall.exe" /S'
+	; vmo:// links. The program takes one as its argument, and starts nothing by it.
+	WriteRegStr HKCU "${LINKS}" "" "URL:VM Orchestrator"
+	WriteRegStr HKCU "${LINKS}" "URL Protocol" ""
+	WriteRegStr HKCU "${LINKS}\DefaultIcon" "" "$INSTDIR\vm-orchestrator.exe,0"
+	WriteRegStr HKCU "${LINKS}\shell\open\command" "" '"$INSTDIR\vm-orchestrator.exe" "%1"'
 	WriteRegDWORD HKCU "${KEY}" "NoModify" 1
 	WriteRegDWORD HKCU "${KEY}" "NoRepair" 1
 SectionEnd
@@ -72,5 +78,10 @@ Section "Uninstall"
 	Delete "$INSTDIR\uninstall.exe"
 	RMDir "$INSTDIR"
 	Delete "$SMPROGRAMS\VM Orchestrator.lnk"
+	; What another installation has put there since is not ours.
+	ReadRegStr $0 HKCU "${LINKS}\shell\open\command" ""
+	StrCmp $0 '"$INSTDIR\vm-orchestrator.exe" "%1"' 0 theirs
+		DeleteRegKey HKCU "${LINKS}"
+	theirs:
 	DeleteRegKey HKCU "${KEY}"
 SectionEnd
