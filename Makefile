@@ -98,9 +98,10 @@ bindings: need-build bin/wails $(PAGE) ## Write frontend/wailsjs anew from the b
 	@bin/wails generate module -tags webkit2_41 -nocolour
 
 .PHONY: golden
-golden: ## Write anew what the tests compare with the code: the import graph, docs/cli.md
+golden: ## Write anew what the tests compare with the code: the import graph, docs/cli.md, docs/schemas
 	@go test ./internal -run Golden -update
-	@go test ./cmd/vmo -run Reference -update
+	@go test ./cmd/vmo -run 'Reference|Schemas' -update
+	@go test ./internal/engine -run SettingsSchema -update
 
 .PHONY: screenshots
 screenshots: need-test $(PAGE) ## Take the pictures of the documentation anew, of the real window; as root, on Linux

@@ -78,9 +78,9 @@ start() {
 	local args=() folder=${1/#\~\//$HOME/}
 	[ -z "$folder" ] || args=(-appargs "'$(cd "$folder" && pwd)'")
 	# A process group of its own: Ctrl-C must reach wails alone, which then ends
-	# the others in order. VMO_CLOSE: a reload must not ask about running jobs.
+	# the others in order.
 	set -m
-	VMO_CLOSE=now "${display[@]+"${display[@]}"}" bash -c '
+	"${display[@]+"${display[@]}"}" bash -c '
 		echo $$ >"$1.new"
 		shift
 		exec "$@"' dev "$state" bin/wails dev -tags webkit2_41 -nocolour -m -nosyncgomod -s \

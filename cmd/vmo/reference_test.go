@@ -22,9 +22,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"vmorchestrator/internal/job"
+	"vmorchestrator/internal/schematest"
 )
 
-var update = flag.Bool("update", false, "write docs/cli.md anew")
+var update = flag.Bool("update", false, "write docs/cli.md and the schemas of what is printed anew")
 
 // TestReference_IsTheHelpOfTheCommands holds docs/cli.md to what vmo itself says.
 func TestReference_IsTheHelpOfTheCommands(t *testing.T) {
@@ -140,6 +141,13 @@ func flagTable(b *bytes.Buffer, title string, flags *pflag.FlagSet) {
 	if head == "" {
 		b.WriteByte('\n')
 	}
+}
+
+// TestSchemas_AreThoseOfWhatIsPrinted holds docs/schemas to the types.
+func TestSchemas_AreThoseOfWhatIsPrinted(t *testing.T) {
+	t.Parallel()
+	schematest.Check(t, *update, schematest.Schema{File: "job.schema.json", Title: "A job, as vmo jobs --json prints it"}, job.Job{})
+	schematest.Check(t, *update, schematest.Schema{File: "output.schema.json", Title: "A piece of output, as vmo show --json prints it"}, job.Chunk{})
 }
 
 // TestTopicJSON_NamesEveryField holds vmo help json to the types that are printed.

@@ -46,7 +46,7 @@ func Variable() string {
 func (c *Config) parse() (*pgx.ConnConfig, error) {
 	if !configured(c.URL) {
 		return nil, job.WithHint(ErrNotConfigured,
-			"Set VMO_DATABASE_URL, or database.url in the settings, such as postgres://anna@db.example/vmo?sslmode=verify-full.")
+			"Say which: vmo db use 'postgres://anna@db.example/vmo?sslmode=verify-full', or VMO_DATABASE_URL.")
 	}
 	has := hasPassword(c.URL)
 	if c.FromFile && has {

@@ -124,11 +124,15 @@ func (e *Engine) databaseCheck(ctx context.Context) Check {
 
 func (e *Engine) settingsCheck(context.Context) Check {
 	c := Check{Name: "settings", OK: true, Found: e.settings.path}
-	if _, err := os.Stat(e.settings.path); errors.Is(err, fs.ErrNotExist) {
-		c.Found += ", not there yet"
-	}
 	if _, err := e.settings.read(); err != nil {
 		return c.failed(err)
+	}
+	data, err := os.ReadFile(e.settings.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.Found += ", not there yet"
+	} else if faults := e.settings.faults(data); len(faults) > 0 {
+		c.OK, c.Optional, c.Found = false, true, strings.Join(faults, "; ")
+		c.Next = "That has no effect. Correct it or remove it; docs/configuration.md lists what there is."
 	}
 	return c
 }

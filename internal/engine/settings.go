@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,13 +21,15 @@ import (
 type settings struct {
 	Folders []string                     `json:"folders"`           // added projects, absolute
 	Trusted map[string]string            `json:"trusted,omitempty"` // folder → hash of its makefiles
-	Modes   map[string]map[string]string `json:"modes,omitempty"`   // folder → target → stream or terminal
-	Engines map[string]string            `json:"engines,omitempty"` // destination → built-in or openssh
+	Modes   map[string]map[string]string `json:"modes,omitempty"`   // folder → target → stream or terminal; without one auto
+	Engines map[string]string            `json:"engines,omitempty"` // destination → built-in or openssh; without one auto
 
 	Database string               `json:"database,omitempty"` // URL of the archive, without a password
 	History  map[string]time.Time `json:"history,omitempty"`  // server → jobs begun before stay here alone; zero: all go there
 
-	Updates *updateSettings `json:"updates,omitempty"` // nil: nothing is asked
+	Updates *updateSettings `json:"updates,omitempty"` // whether newer releases are looked for, and where; without it nothing is asked
+
+	others map[string]json.RawMessage // of another version
 }
 
 type settingsFile struct {
@@ -42,7 +45,10 @@ func (f *settingsFile) read() (settings, error) {
 	}
 	where := f.path
 	if err == nil {
-		if err = json.Unmarshal(data, &s); err != nil {
+		if err = json.Unmarshal(data, &s); err == nil {
+			s.others, err = unknown(data)
+		}
+		if err != nil {
 			where = fmt.Sprintf("%s:%d", f.path, lineOf(data, err))
 		}
 	}
@@ -77,14 +83,29 @@ func (f *settingsFile) change(apply func(*settings)) error {
 	apply(&s)
 	slices.Sort(s.Folders)
 	s.Folders = slices.Compact(s.Folders)
-	data, err := json.MarshalIndent(s, "", "  ")
+	data, err := s.text()
 	if err != nil {
 		return fmt.Errorf("write the settings: %w", err)
 	}
-	if err := replaceFile(f.path, append(data, '\n')); err != nil {
+	if err := replaceFile(f.path, data); err != nil {
 		return job.WithHint(fmt.Errorf("write the settings: %w", err), "Check who owns "+filepath.Dir(f.path)+" and whether its disk is full.")
 	}
 	return nil
+}
+
+// text is what is written: what is known, and what another version has added.
+func (s settings) text() ([]byte, error) {
+	known, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]json.RawMessage{}
+	if err := json.Unmarshal(known, &all); err != nil {
+		return nil, err
+	}
+	maps.Copy(all, s.others)
+	data, err := json.MarshalIndent(all, "", "  ")
+	return append(data, '\n'), err
 }
 
 func replaceFile(path string, data []byte) (err error) {

@@ -42,7 +42,7 @@ func NewUpdates(c Config, p Program) *Updates {
 
 // updateSettings is what the operator decided about updates.
 type updateSettings struct {
-	Check bool   `json:"check"`
+	Check bool   `json:"check"`         // once a day while the window is open
 	URL   string `json:"url,omitempty"` // of the manifest; empty: the one that was built in
 }
 
