@@ -72,6 +72,18 @@ func counted(counts engine.Counts, err error) (map[string]int, error) {
 	return out, err
 }
 
+// statRuns is how many runs of a target tell how it does.
+const statRuns = 100
+
+// Stats tells how the last runs of targets went, of the jobs that a filter means.
+func (b *Jobs) Stats(f job.Filter) ([]engine.Stat, error) {
+	e, err := b.shell.open()
+	if err != nil {
+		return nil, err
+	}
+	return e.Stats(b.shell.ctx, f, statRuns)
+}
+
 // Names returns what there is to filter by.
 func (b *Jobs) Names() (engine.Names, error) {
 	e, err := b.shell.open()

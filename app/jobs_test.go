@@ -29,6 +29,7 @@ func TestWire_GoldenFiles(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
 	code := 7
+	rate, took := 0.95, int64(9000)
 	j := job.Job{
 		ID: "01a20000-0000-7000-8000-000000000001", Run: "01a20000-0000-7000-8000-000000000002", Project: "web", Target: "deploy",
 		Argv: []string{"make", "deploy", "ENV=staging"}, Dir: "/srv/web", EnvNames: []string{"TOKEN"}, TTY: true,
@@ -57,6 +58,9 @@ func TestWire_GoldenFiles(t *testing.T) {
 		"said": engine.Said{Team: true, Problem: "read the archive: no answer", Remarks: []engine.Remark{
 			{Remark: job.Remark{Kind: job.EntryNote, Job: j.ID, At: at, By: "bob@desk", Text: "two\nlines"}, Login: "bob"},
 		}},
+		"stat": engine.Stat{
+			Project: "web", Target: "deploy", Host: "web1", Runs: 24, Succeeded: 19, Failed: 1, TimedOut: 1, Cancelled: 2, Lost: 1, Rate: &rate, P50: &took, P95: &took, Newest: at,
+		},
 		"counts": engine.Counts{job.Failed: 2, job.Running: 1},
 		"names":  engine.Names{Hosts: []string{"", "web1"}, Targets: []string{"deploy"}, Projects: []string{"web"}, Operators: []string{"ann@laptop"}, Labels: []string{"known-good"}},
 		"tunnel": TunnelRequest{Host: "web1", Forwards: []TunnelForward{{Kind: engine.ForwardLocal, Spec: "8080:localhost:80"}}},

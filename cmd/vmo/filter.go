@@ -27,9 +27,13 @@ func (x *filterFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&x.f.Labels, "label", nil, "only with this `LABEL`")
 	flags.StringVar(&x.f.Project, "project", "", "only of this project, by its `ALIAS`")
 	flags.StringVar(&x.f.Operator, "operator", "", "only run by this `USER@MACHINE`, or by whose name has this in it")
-	flags.StringSliceVar(&x.states, "state", nil, "only in this `STATE`: "+strings.Join(stateNames(), ", "))
 	flags.StringVar(&x.since, "since", "", "only those begun since a `TIME`, or so long ago")
 	flags.StringVar(&x.until, "until", "", "only those begun before a `TIME`, or so long ago")
+}
+
+// addStates adds the flag of states.
+func (x *filterFlags) addStates(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&x.states, "state", nil, "only in this `STATE`: "+strings.Join(stateNames(), ", "))
 	_ = cmd.RegisterFlagCompletionFunc("state", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return stateNames(), cobra.ShellCompDirectiveNoFileComp
 	})

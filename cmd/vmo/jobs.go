@@ -51,6 +51,7 @@ With --count it is one object, its fields the states that have any.`,
 		},
 	}
 	which.add(cmd)
+	which.addStates(cmd)
 	cmd.Flags().StringVar(&which.f.Text, "text", "", "only those with this `TEXT` in their command, target, project, log or host; upper and lower case are the same")
 	cmd.Flags().StringVar(&before, "before", "", "only those older than this `JOB`: the next page")
 	cmd.Flags().IntVarP(&limit, "limit", "n", limit, "at most `N`")

@@ -76,6 +76,7 @@ damaged in a record is named on the standard error, and as job, line, problem.`,
 		},
 	}
 	which.add(cmd)
+	which.addStates(cmd)
 	flags := cmd.Flags()
 	flags.BoolVarP(&q.IgnoreCase, "ignore-case", "i", false, "upper and lower case are the same")
 	flags.BoolVarP(&q.Literal, "fixed-strings", "F", false, "PATTERN is text as it is, no expression")

@@ -1,7 +1,7 @@
-/* What is said of jobs: notes, labels, pins, on the backend in memory. */
+/* What is said of jobs, and how targets do: notes, labels, pins, on the backend in memory. */
 
 import { expect, test, type Page } from '@playwright/test';
-import { axe, open, pane, run } from './fake.page';
+import { axe, open, pane, run, target } from './fake.page';
 
 const row = (page: Page) => page.getByTestId('history-job');
 const remarks = (page: Page) => pane(page).getByTestId('remarks');
@@ -65,3 +65,13 @@ for (const theme of ['light', 'dark'] as const) {
     if (process.env.VMO_PICTURES) await page.screenshot({ path: `${process.env.VMO_PICTURES}/remarks-${theme}.png` });
   });
 }
+
+test('a target tells how its last runs went, and counts the one that has just ended', async ({ page }) => {
+  await open(page);
+  await target(page, 'build').click();
+  await expect(page.getByTestId('target-stats')).toContainText('all 15 succeeded · half within');
+  await run(page, 'build');
+  await expect(pane(page)).toHaveAttribute('data-state', 'succeeded');
+  await expect(page.getByTestId('target-stats')).toContainText('all 16 succeeded');
+  if (process.env.VMO_PICTURES) await page.screenshot({ path: `${process.env.VMO_PICTURES}/stats.png` });
+});

@@ -28,6 +28,15 @@ func (e *Engine) Count(ctx context.Context, f Filter) (Counts, error) {
 	return e.journal.Count(ctx, f)
 }
 
+// Stat is how the runs of a target on a host went; see [journal.Stat].
+type Stat = journal.Stat
+
+// Stats tells how the last runs of each target on each host went, of the jobs that
+// a filter means.
+func (e *Engine) Stats(ctx context.Context, f Filter, last int) ([]Stat, error) {
+	return e.journal.Stats(ctx, f, last)
+}
+
 // Names is what there is to filter by; see [journal.Names].
 type Names = journal.Names
 

@@ -191,6 +191,14 @@ func BenchmarkJobs(b *testing.B) {
 	}
 	defer j.Close()
 	jobs := history(b, j, *longHistory)
+	j.hear(b.Context())
+	b.Run("stats", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := j.Stats(b.Context(), job.Filter{}, 100); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	half := jobs[len(jobs)/2]
 	labelled(b, j, jobs, 50, "some")
 	labelled(b, j, jobs, 3, "many")

@@ -8,6 +8,7 @@ import { LINKS } from './fake.links';
 import { forwardSpec } from './format.hosts';
 import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord } from './fake.record';
 import { FakeRemarks } from './fake.remarks';
+import { statsOf } from './fake.stats';
 import { FakeSearch } from './fake.search';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
 import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Followed, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList, type TeamJob } from './types';
@@ -74,6 +75,7 @@ export class FakeBackend implements Backend {
       const of = (name: (job: Job) => string): string[] => [...new Set(all.map(name))].sort();
       return { hosts: of((job) => job.host), targets: of((job) => job.target), projects: of((job) => job.project), operators: of((job) => job.operator), labels: [...new Set(all.flatMap((job) => job.labels ?? []))].sort() };
     },
+    stats: async (filter) => statsOf(this.#chosen({ ...filter, states: undefined })),
     get: async (id) => this.#view(this.#find(id)),
     start: async (request) => this.#start(request),
     again: async (id, size) => {

@@ -1,7 +1,7 @@
 /* Times of the filters of the history, and what was said of its jobs. */
 
-import { visible } from './format';
-import type { Remark } from './types';
+import { duration, visible } from './format';
+import type { Remark, Stat } from './types';
 
 /** What can be chosen instead of dates. */
 export const AGES = [
@@ -23,6 +23,15 @@ export function localTime(moment: string | undefined): string {
   if (Number.isNaN(at)) return '';
   const local = new Date(at - new Date(at).getTimezoneOffset() * 60_000);
   return local.toISOString().slice(0, 16);
+}
+
+/** How a target does, in words: how often it succeeds, how long that takes, what does not count. */
+export function statWords(stat: Stat): string {
+  const counted = stat.succeeded + stat.failed + stat.timed_out;
+  const words = stat.rate === null ? [] : [stat.succeeded === counted ? `all ${counted} succeeded` : `${Math.floor(stat.rate * 100)} % of ${counted} succeeded`];
+  if (stat.p50_ms !== null && stat.p95_ms !== null) words.push(stat.succeeded < 3 ? duration(stat.p50_ms) : `half within ${duration(stat.p50_ms)}, 95 % within ${duration(stat.p95_ms)}`);
+  for (const [n, word] of [[stat.cancelled, 'cancelled'], [stat.lost, 'lost']] as const) if (n > 0) words.push(`${n} ${word}`);
+  return words.join(' · ');
 }
 
 /** What somebody said of a job besides notes, in words. */

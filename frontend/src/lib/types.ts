@@ -122,6 +122,23 @@ export interface Names {
   labels: string[];
 }
 
+/** How the runs of a target on a host went. Those that were cancelled or lost do not count for the rate. */
+export interface Stat {
+  project: string;
+  target: string;
+  host: string; // "" is this machine
+  runs: number;
+  succeeded: number;
+  failed: number;
+  timed_out: number;
+  cancelled: number;
+  lost: number;
+  rate: number | null; // 0 to 1; null if none counts
+  p50_ms: number | null; // of those that succeeded
+  p95_ms: number | null;
+  newest: string;
+}
+
 /** One thing that somebody said of a job. Nothing that was said is ever taken away. */
 export interface Remark {
   kind: 'note' | 'label' | 'unlabel' | 'pin' | 'unpin';
@@ -329,6 +346,8 @@ export interface Backend {
     list(query: Query): Promise<Job[]>;
     count(filter: Filter): Promise<Counts>;
     names(): Promise<Names>;
+    /** How the last runs of targets went, on each host; the one that ran last first. */
+    stats(filter: Filter): Promise<Stat[]>;
     get(id: string): Promise<Job>;
     start(request: Start): Promise<Job>;
     again(id: string, size: Size): Promise<Job>;

@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish, type Remark, type Said } from './types';
+import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish, type Remark, type Said } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -41,6 +41,7 @@ const doctor: Fields<DoctorCheck> = { name: true, ok: true, optional: true, foun
 const report: Fields<Report> = { parts: true };
 const savedReport: Fields<SavedReport> = { path: true, parts: true };
 const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true, labels: true };
+const stat: Fields<Stat> = { project: true, target: true, host: true, runs: true, succeeded: true, failed: true, timed_out: true, cancelled: true, lost: true, rate: true, p50_ms: true, p95_ms: true, newest: true };
 const said: Fields<Said> = { remarks: true, team: true, problem: true };
 const remark: Fields<Remark> = { kind: true, job: true, at: true, by: true, text: true, login: false };
 const hint: Fields<JobHint> = { id: true, state: true, seq: true, lines: true, bytes: true, stalled: false };
@@ -110,6 +111,7 @@ describe('what crosses from Go', () => {
     expect(golden('counts')).toEqual({ failed: 2, running: 1 });
     has(golden('names'), names);
     has(golden('said'), said);
+    has(golden('stat'), stat);
     has((golden('said').remarks as Record<string, unknown>[])[0] ?? {}, remark);
     expect(Object.keys(golden('search')).sort()).toEqual(Object.keys(search).sort());
     has(golden('search-page'), found);

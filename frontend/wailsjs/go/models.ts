@@ -402,6 +402,21 @@ export namespace journal {
 	    operators: string[];
 	    labels: string[];
 	}
+	export interface Stat {
+	    project: string;
+	    target: string;
+	    host: string;
+	    runs: number;
+	    succeeded: number;
+	    failed: number;
+	    timed_out: number;
+	    cancelled: number;
+	    lost: number;
+	    rate?: number;
+	    p50_ms?: number;
+	    p95_ms?: number;
+	    newest: string;
+	}
 	export interface Verdict {
 	    job?: string;
 	    result: string;

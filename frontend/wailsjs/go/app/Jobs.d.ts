@@ -41,6 +41,8 @@ export function Shell(arg1:app.ShellRequest):Promise<app.Job>;
 
 export function Start(arg1:app.Request):Promise<app.Job>;
 
+export function Stats(arg1:job.Filter):Promise<Array<journal.Stat>>;
+
 export function Tail(arg1:app.TailRequest):Promise<app.Job>;
 
 export function Tunnel(arg1:app.TunnelRequest):Promise<app.Job>;

@@ -74,6 +74,10 @@ export function Start(arg1) {
   return window['go']['app']['Jobs']['Start'](arg1);
 }
 
+export function Stats(arg1) {
+  return window['go']['app']['Jobs']['Stats'](arg1);
+}
+
 export function Tail(arg1) {
   return window['go']['app']['Jobs']['Tail'](arg1);
 }
