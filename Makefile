@@ -15,8 +15,7 @@ DEV_PORT ?= 34115
 ## how many MiB of log lines make bench records; of a host's, at most 256
 BENCH_MIB ?= 1024
 
-VERSION = $(shell scripts/version.sh 2>/dev/null || echo dev)
-LDFLAGS = -X main.version=$(VERSION)
+LDFLAGS = $(shell scripts/version.sh ldflags || echo -X main.version=dev)
 WINDOW_TAGS := desktop,production,webkit2_41
 # Not ./...: that would look for Go packages in node_modules as well.
 PACKAGES := . ./app/... ./build/... ./cmd/... ./internal/...

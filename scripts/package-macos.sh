@@ -14,8 +14,9 @@ cd "$(dirname "$0")/.."
 	echo "package-macos: this has to run on a Mac" >&2
 	exit 1
 }
-version=$(scripts/version.sh)
 number=$(scripts/version.sh windows)
+ldflags=$(scripts/version.sh ldflags)
+. build/release.conf
 dist=${DIST:-dist}
 mkdir -p "$dist"
 work=$(mktemp -d)
@@ -25,9 +26,9 @@ mkdir -p "$app/Contents/MacOS" "$app/Contents/Resources" "$work/icon.iconset"
 
 for arch in amd64 arm64; do
 	GOARCH=$arch CGO_ENABLED=1 CGO_LDFLAGS="-framework UniformTypeIdentifiers" go build -trimpath -buildvcs=false \
-		-tags desktop,production -ldflags "-s -w -buildid= -X main.version=$version" -o "$work/window-$arch" .
+		-tags desktop,production -ldflags "-s -w -buildid= $ldflags" -o "$work/window-$arch" .
 	GOARCH=$arch CGO_ENABLED=0 go build -trimpath -buildvcs=false \
-		-ldflags "-s -w -buildid= -X main.version=$version" -o "$work/vmo-$arch" ./cmd/vmo
+		-ldflags "-s -w -buildid= $ldflags" -o "$work/vmo-$arch" ./cmd/vmo
 done
 lipo -create -output "$app/Contents/MacOS/vm-orchestrator" "$work"/window-*
 lipo -create -output "$app/Contents/MacOS/vmo" "$work"/vmo-*
@@ -39,7 +40,7 @@ for size in 16 32 128 256; do
 	sips -z $((size * 2)) $((size * 2)) build/appicon.png --out "$work/icon.iconset/icon_${size}x$size@2x.png" >/dev/null
 done
 iconutil -c icns -o "$app/Contents/Resources/icon.icns" "$work/icon.iconset"
-sed -e "s/@NUMBER@/${number%.*}/" -e "s/@BUILD@/$number/" build/macos/Info.plist >"$app/Contents/Info.plist"
+sed -e "s/@NUMBER@/${number%.*}/" -e "s/@BUILD@/$number/" -e "s/@APP_ID@/$APP_ID/g" build/macos/Info.plist >"$app/Contents/Info.plist"
 plutil -lint "$app/Contents/Info.plist"
 cp LICENSE "$app/Contents/Resources/"
 node scripts/third-party.mjs >"$app/Contents/Resources/THIRD_PARTY.txt"

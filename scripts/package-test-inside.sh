@@ -31,7 +31,8 @@ mounts)
 	mkdir -p "$here/before" "$here/now"
 	trap 'rm -rf "$here"' EXIT
 	cp "$1"/*_amd64.deb "$here/before/"
-	cp "$2"/*_amd64.deb "$here/now/"
+	cp "$2"/*_amd64.deb "$2"/*x86_64.rpm "$2"/*x86_64.pkg.tar.zst "$here/now/"
+	cp "$3"/release.url "$3"/release.pem "$3"/test.pub "$here/"
 	cp "$0" "$here/inside.sh"
 	code=0
 	# Everything that belongs to whoever runs this stays outside.
@@ -113,9 +114,22 @@ window installed || fail "the window: $(cat $here/window.log)"
 step "the desktop entry opens the window, and it draws $(identify -format %k $here/installed.png) colours"
 close_window
 
-# --- the one now
+# --- the one now: heard of, then installed as it says
 
-apt install $here/now/*.deb
+export SSL_CERT_FILE=$here/release.pem
+mkdir -p /etc/vm-orchestrator
+printf '{"updates": {"url": "%s", "key": "%s"}}\n' "$(cat $here/release.url)" "$(sed -n 2p $here/test.pub)" >/etc/vm-orchestrator/policy.json
+! vmo update check 2>/dev/null || fail "it asked without being told to"
+vmo update on
+vmo update check >$here/update.txt || fail "vmo update check"
+install=$(sed -n 's/^  sudo apt install //p' $here/update.txt)
+[ -n "$install" ] || fail "it does not say how to install: $(cat $here/update.txt)"
+step "the one before hears of the newer one: apt install $install"
+cd $here/now
+# shellcheck disable=SC2086 # the words are those of a command line
+apt install $install
+cd "$HOME"
+vmo update | grep -q '^Nothing newer' || fail "after the update: $(vmo update)"
 version=$(dpkg-query -W -f '${Version}' vmo)
 [ "$version" = "$(dpkg-query -W -f '${Version}' vm-orchestrator)" ] || fail "two versions"
 [ "$(vmo version)" != "vmo v0.0.0-1-gbef0e" ] || fail "vmo is still the one before"
@@ -139,8 +153,30 @@ done
 step "gio open and xdg-open give a link to the window, where a form opens and nothing starts"
 close_window
 
+# --- rpm and Arch, in roots of their own: here their dependencies have other names
+
+rpm --root $here/rpm --nosignature --nodeps -i $here/now/*.rpm 2>$here/rpm.log || fail "rpm: $(cat $here/rpm.log)"
+[ "$($here/rpm/usr/bin/vmo version)" = "$(vmo version)" ] || fail "vmo from the rpm"
+rpm --root $here/rpm --nodeps -V vmo vm-orchestrator 2>/dev/null || fail "rpm -V"
+rpm --root $here/rpm -e vm-orchestrator vmo 2>/dev/null || fail "rpm -e"
+[ -z "$(find $here/rpm/usr ! -type d 2>/dev/null)" ] || fail "rests of the rpm: $(find $here/rpm/usr ! -type d)"
+step "rpm installs, verifies and removes them"
+if ! command -v pacman >/dev/null; then
+	echo "        this system has no pacman: the packages for Arch are only looked into"
+else
+	mkdir -p $here/arch/var/lib/pacman
+	pacman="pacman --noconfirm --root $here/arch --dbpath $here/arch/var/lib/pacman --logfile $here/pacman.log"
+	$pacman -dd -U $here/now/*.pkg.tar.zst >$here/arch.log 2>&1 || fail "pacman: $(cat $here/arch.log)"
+	[ "$($here/arch/usr/bin/vmo version)" = "$(vmo version)" ] || fail "vmo from the package for Arch"
+	$pacman -Qkk vmo vm-orchestrator >$here/arch.log 2>&1 || fail "pacman -Qkk: $(cat $here/arch.log)"
+	$pacman -R vm-orchestrator vmo >$here/arch.log 2>&1 || fail "pacman -R: $(cat $here/arch.log)"
+	[ -z "$(find $here/arch/usr ! -type d 2>/dev/null)" ] || fail "rests of the package for Arch"
+	step "pacman installs, verifies and removes them"
+fi
+
 # --- none
 
+rm -r /etc/vm-orchestrator # the policy of this test
 owned=$(dpkg -L vmo vm-orchestrator | sort -u | while read -r file; do [ -d "$file" ] || echo "$file"; done)
 apt purge vmo vm-orchestrator
 for file in $owned; do [ ! -e "$file" ] || fail "$file is still there"; done

@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 
 export LC_ALL=C NO_COLOR=1 XDG_RUNTIME_DIR=
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
 passed=0 failed=0
 
 check() {
@@ -42,6 +43,7 @@ has() {
 # --- build
 
 dist=${1:-}
+. build/release.conf
 minisign -G -f -W -p "$work/test.pub" -s "$work/test.key" >/dev/null || exit
 if [ -z "$dist" ]; then
 	dist=$work/dist
@@ -53,7 +55,8 @@ DIST=$work/before VERSION=v0.0.0-1-gbef0e FORMATS=deb scripts/package.sh linux |
 version=$(scripts/version.sh package)
 deb_vmo=$dist/vmo_${version}_amd64.deb deb_window=$dist/vm-orchestrator_${version}_amd64.deb
 root=$work/root
-for deb in "$deb_vmo" "$deb_window"; do dpkg-deb -x "$deb" "$root" || exit; done
+fresh=$work/fresh # of which nothing is unpacked any further
+for deb in "$deb_vmo" "$deb_window"; do dpkg-deb -x "$deb" "$root" && dpkg-deb -x "$deb" "$fresh" || exit; done
 
 # --- look
 
@@ -78,6 +81,37 @@ static() { ! readelf -d "$root/usr/bin/vmo" | grep NEEDED; }
 
 no_traces() { # of the folders in which it was built
 	! grep -lF -e "$PWD" -e "$(go env GOMODCACHE)" "$root"/usr/bin/*
+}
+
+# Each file is one that the build made: the programs, what they print, what is in the
+# repository, what was drawn from the icon. Nothing else is there.
+came_from_the_build() {
+	local made=$work/made share size name code=0
+	share=$made/usr/share
+	mkdir -p "$made/usr/bin" "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d,applications,doc/vmo,doc/vm-orchestrator} "$share/icons/hicolor/scalable/apps"
+	for name in vmo vm-orchestrator; do cp "$dist/$name-$version-linux-amd64" "$made/usr/bin/$name"; done
+	"$made/usr/bin/vmo" man "$share/man/man1"
+	gzip -9n "$share"/man/man1/*
+	"$made/usr/bin/vmo" completion bash >"$share/bash-completion/completions/vmo"
+	"$made/usr/bin/vmo" completion zsh >"$share/zsh/vendor-completions/_vmo"
+	"$made/usr/bin/vmo" completion fish >"$share/fish/vendor_completions.d/vmo.fish"
+	cp build/linux/vm-orchestrator.desktop "$share/applications/"
+	cp build/icon.svg "$share/icons/hicolor/scalable/apps/vm-orchestrator.svg"
+	for size in 16 22 24 32 48 64 128 256 512; do
+		mkdir -p "$share/icons/hicolor/${size}x$size/apps"
+		rsvg-convert -w $size -h $size build/icon.svg -o "$share/icons/hicolor/${size}x$size/apps/vm-orchestrator.png"
+	done
+	for name in vmo vm-orchestrator; do
+		gzip -9nc "$dist/THIRD_PARTY.txt" >"$share/doc/$name/THIRD_PARTY.txt.gz"
+		gzip -9nc "$dist/$name-linux-amd64.cdx.json" >"$share/doc/$name/$name.cdx.json.gz"
+	done
+	gzip -9nc "$dist/page.cdx.json" >"$share/doc/vm-orchestrator/page.cdx.json.gz"
+	# These have the version or the publisher in them.
+	for name in doc/vmo/copyright doc/vmo/changelog.gz doc/vm-orchestrator/copyright doc/vm-orchestrator/changelog.gz lintian/overrides/vmo \
+		"metainfo/$APP_ID.metainfo.xml" man/man1/vm-orchestrator.1.gz; do
+		mkdir -p "$(dirname "$share/$name")" && cp "$root/usr/share/$name" "$share/$name" || code=1
+	done
+	[ $code = 0 ] && diff -r "$made" "$fresh"
 }
 
 manual() {
@@ -135,6 +169,16 @@ about_rpm() {
 		is "$(rpm -qp --qf '%{NAME} %{VERSION} %{LICENSE} %{ARCH}' "$dist/vmo-$version-1.x86_64.rpm")" "vmo $version MIT x86_64"
 }
 
+# rpmlint unpacks with cpio, which would write to where the files go when they are installed.
+lint_rpm() {
+	local out
+	mkdir -p "$work/bin"
+	printf '#!/bin/sh\nexec %s --no-absolute-filenames "$@"\n' "$(command -v cpio)" >"$work/bin/cpio"
+	chmod +x "$work/bin/cpio"
+	out=$(PATH=$work/bin:$PATH rpmlint -c build/rpmlint.toml "$dist/vmo-$version-1.x86_64.rpm" "$dist/vm-orchestrator-$version-1.x86_64.rpm" 2>&1)
+	grep -q ' 2 packages .* 0 errors, 0 warnings' <<<"$out" || { printf '%s\n' "$out"; return 1; }
+}
+
 about_arch() {
 	has "$(bsdtar -xOf "$dist/vm-orchestrator-$version-1-x86_64.pkg.tar.zst" .PKGINFO)" "pkgver = $version-1" \
 		"depend = vmo=$version" 'depend = gtk3' 'depend = webkit2gtk-4.1' 'license = MIT'
@@ -143,6 +187,24 @@ about_arch() {
 about_apk() {
 	has "$(bsdtar -xOf "$dist/vmo_$(scripts/version.sh apk)-r0_x86_64.apk" .PKGINFO)" 'pkgname = vmo' "pkgver = $(scripts/version.sh apk)-r0" \
 		'arch = x86_64' 'license = MIT'
+}
+
+# Nothing of Alpine is here to install it: its own sum of its files has to be right.
+sum_in_apk() {
+	node -e '
+		const { readFileSync } = require("fs"), { createHash } = require("crypto"), zlib = require("zlib");
+		const apk = readFileSync(process.argv[1]);
+		const parts = []; // gzip after gzip: what is about the package, then its files
+		for (let at = 0; at < apk.length; ) {
+			if (apk[at + 3] !== 0) throw new Error("a gzip with a name or more in its head");
+			const size = 10 + zlib.inflateRawSync(apk.subarray(at + 10), { info: true }).engine.bytesWritten + 8;
+			parts.push(apk.subarray(at, at + size));
+			at += size;
+		}
+		const told = /^datahash = (.*)$/m.exec(zlib.gunzipSync(parts[0]).toString("latin1"))?.[1];
+		const is = createHash("sha256").update(parts[1]).digest("hex");
+		if (parts.length !== 2 || told !== is) { console.log(`${parts.length} parts; the files are ${is}, and it says ${told}`); process.exit(1); }' \
+		"$dist/vmo_$(scripts/version.sh apk)-r0_x86_64.apk"
 }
 
 # The bill names what go.mod does, in the same versions; that of the page what its lock file does.
@@ -167,7 +229,7 @@ bills() {
 
 sums() {
 	(cd "$dist" && sha256sum -c --quiet SHA256SUMS) || return
-	diff <(cd "$dist" && ls | grep -v ^SHA256SUMS) <(cut -c67- "$dist/SHA256SUMS" | sort)
+	diff <(cd "$dist" && ls | grep -vE '^(SHA256SUMS|release\.json)') <(cut -c67- "$dist/SHA256SUMS" | sort)
 }
 
 # With a key of this test, whoever signed what is there.
@@ -176,6 +238,38 @@ signature() {
 		minisign -V -q -p "$work/test.pub" -m "$work/sums" || return
 	sed -i '1s/^./x/' "$work/sums"
 	! minisign -V -q -p "$work/test.pub" -m "$work/sums" 2>/dev/null || { echo "what was changed passes"; return 1; }
+}
+
+# What is told to those who ask whether there is a newer release.
+manifest() {
+	node -e '
+		const fs = require("fs"), [dist, version] = process.argv.slice(1);
+		const m = JSON.parse(fs.readFileSync(`${dist}/release.json`));
+		const sums = m.files.map((f) => `${f.sha256}  ${f.name}\n`).sort().join("");
+		const wrong = [];
+		if (sums !== fs.readFileSync(`${dist}/SHA256SUMS`, "utf8").split(/(?<=\n)/).sort().join("")) wrong.push("its files are not those of SHA256SUMS");
+		for (const f of m.files) if (fs.statSync(`${dist}/${f.name}`).size !== f.size) wrong.push(`the size of ${f.name}`);
+		if (m.version !== version) wrong.push(`it is about ${m.version}`);
+		if (!(Date.parse(m.expires) > Date.parse(m.date)) || !(m.archive_schema >= 1) || !(m.journal_format >= 1) || !m.notes.includes("- ")) wrong.push(JSON.stringify(m).slice(0, 400));
+		if (wrong.length) { console.log(wrong.join("\n")); process.exit(1); }' "$dist" "$(scripts/version.sh)"
+}
+
+# A server of releases on the loopback, with what is there, signed by this test.
+publish() {
+	mkdir -p "$work/releases"
+	cp "$dist/release.json" "$work/releases/" &&
+		MINISIGN_KEY= minisign -S -s "$work/test.key" -m "$work/releases/release.json" >/dev/null &&
+		openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=releases -addext subjectAltName=IP:127.0.0.1 -keyout "$work/release.key" -out "$work/release.pem" 2>/dev/null || return
+	node -e '
+		const fs = require("fs"), [work] = process.argv.slice(1);
+		const server = require("https").createServer({ key: fs.readFileSync(`${work}/release.key`), cert: fs.readFileSync(`${work}/release.pem`) }, (q, a) => {
+			const file = `${work}/releases/${q.url.replace(/[^a-z.]/g, "")}`;
+			fs.existsSync(file) ? a.end(fs.readFileSync(file)) : a.writeHead(404).end();
+		});
+		server.listen(0, "127.0.0.1", () => fs.writeFileSync(`${work}/release.url`, `https://127.0.0.1:${server.address().port}/release.json\n`));' "$work" </dev/null >/dev/null 2>&1 &
+	server=$!
+	for _ in $(seq 100); do [ ! -s "$work/release.url" ] || return 0; sleep 0.1; done
+	return 1
 }
 
 licences() {
@@ -199,16 +293,19 @@ check "versions sort as they were made" versions_sort
 check "nothing is larger than 40 MB" small
 check "vmo is static" static
 check "programs know nothing of the folder they were built in" no_traces
+check "every file is one that the build made" came_from_the_build
 check "deb: lintian" lintian --fail-on error,warning "$deb_vmo" "$deb_window"
 check "rpm: names, version, needs" about_rpm
+check "rpm: rpmlint" lint_rpm
 check "Arch: names, version, needs" about_arch
 check "apk: names, version" about_apk
+check "apk: its own sum" sum_in_apk
 check "rpm, Arch, apk: vmo's files are those of the deb" same_files "$deb_vmo" "$dist/vmo-$version-1.x86_64.rpm" "$dist/vmo-$version-1-x86_64.pkg.tar.zst" "$dist/vmo_$(scripts/version.sh apk)-r0_x86_64.apk"
 check "rpm, Arch: the window's files are those of the deb" same_files "$deb_window" "$dist/vm-orchestrator-$version-1.x86_64.rpm" "$dist/vm-orchestrator-$version-1-x86_64.pkg.tar.zst"
 check "the window: position-independent, tables read-only" hardened
 check "the desktop entry is for vmo:// links" links
 check "desktop entry" desktop-file-validate "$root/usr/share/applications/vm-orchestrator.desktop"
-check "AppStream metainfo" appstreamcli validate --no-net "$root/usr/share/metainfo/org.vmorchestrator.VMOrchestrator.metainfo.xml"
+check "AppStream metainfo" appstreamcli validate --no-net "$root/usr/share/metainfo/$APP_ID.metainfo.xml"
 check "icons" icons
 check "manual pages" manual
 check "completions parse" completions
@@ -216,6 +313,7 @@ check "TAB offers the targets of a Makefile" offers
 check "licences of others" licences
 check "bills of materials" bills
 check "sums" sums
+check "release.json says what is there" manifest
 check "signature; a changed file does not pass" signature
 
 began=$(date +%s%N)
@@ -253,6 +351,7 @@ fi
 
 # --- install, use, update, remove
 
+publish || { echo "FAILED  a server of releases for the update" && failed=$((failed + 1)); }
 scripts/package-test-inside.sh "$work/before" "$dist" "$work" 2>&1 | tee "$work/inside"
 if [ "${PIPESTATUS[0]}" != 0 ]; then
 	grep -q '^FAILED ' "$work/inside" || echo "FAILED  installing: see above" | tee -a "$work/inside"

@@ -7,7 +7,7 @@
 #   scripts/package.sh linux    only the programs and packages for Linux on amd64
 #
 # FORMATS are the kinds of packages; VERSION is taken instead of what git says; MINISIGN_KEY is the file of the
-# secret key to sign with; MAINTAINER stands in the packages.
+# secret key to sign with. Everything that is the publisher's is in build/release.conf.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,8 +19,9 @@ export LC_ALL=C TZ=UTC
 VERSION=$(scripts/version.sh)
 SOURCE_DATE_EPOCH=$(scripts/version.sh epoch)
 PACKAGE_VERSION=$(scripts/version.sh package)
-: "${MAINTAINER:=The VM Orchestrator authors <maintainers@vm-orchestrator.invalid>}"
-export VERSION SOURCE_DATE_EPOCH PACKAGE_VERSION MAINTAINER
+. build/release.conf
+LDFLAGS=$(scripts/version.sh ldflags)
+export VERSION SOURCE_DATE_EPOCH PACKAGE_VERSION APP_ID VENDOR MAINTAINER HOMEPAGE UPDATE_DAYS
 day=$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)
 
 rm -rf "$dist"
@@ -37,7 +38,7 @@ say() { printf 'package: %s\n' "$*"; }
 stamp() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
 # build OUTPUT FOLDER TAGS [LDFLAGS [MODE]]: a program without a trace of this machine.
-build() { go build -trimpath -buildvcs=false -buildmode "${5:-default}" -tags "$3" -ldflags "-s -w -buildid= -X main.version=$VERSION ${4:-}" -o "$1" "$2"; }
+build() { go build -trimpath -buildvcs=false -buildmode "${5:-default}" -tags "$3" -ldflags "-s -w -buildid= $LDFLAGS ${4:-}" -o "$1" "$2"; }
 
 # vmo GOOS GOARCH: static, without C. Position-independent it could not be both: Go then asks for the loader of
 # glibc, which is what a static program does without.
@@ -59,7 +60,15 @@ icons() {
 	done
 }
 
-words() { sed -e "s/@VERSION@/$PACKAGE_VERSION/g" -e "s/@DATE@/$day/g" "$1"; }
+# words FILE [NAME=VALUE...]: with what stands between two @ put in.
+words() {
+	local file=$1 word edit=()
+	shift
+	for word in "VERSION=$PACKAGE_VERSION" "DATE=$day" "APP_ID=$APP_ID" "VENDOR=$VENDOR" "MAINTAINER=$MAINTAINER" "HOMEPAGE=$HOMEPAGE" "$@"; do
+		edit+=(-e "s|@${word%%=*}@|$(sed 's/[&|\\]/\\&/g' <<<"${word#*=}")|g")
+	done
+	sed "${edit[@]}" "$file"
+}
 
 documents() {
 	local shell package vmo="$dist/vmo-$PACKAGE_VERSION-linux-amd64"
@@ -76,6 +85,8 @@ documents() {
 	node scripts/third-party.mjs >"$dist/THIRD_PARTY.txt"
 	gzip -9nc "$dist/THIRD_PARTY.txt" >"$work/doc/THIRD_PARTY.txt.gz"
 	echo 'vmo binary: statically-linked-binary [usr/bin/vmo]' >"$work/doc/vmo.overrides"
+	printf -- '- semver: %s\n  date: %s\n  packager: "%s"\n  changes:\n    - note: "What is new: CHANGELOG.md of the project."\n' \
+		"$PACKAGE_VERSION-1" "$(date -u -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)" "$MAINTAINER" >"$work/doc/changelog.yaml"
 	for package in vmo vm-orchestrator; do
 		printf '%s (%s) unstable; urgency=medium\n\n  * What is new: CHANGELOG.md of the project.\n\n -- %s  %s\n' \
 			$package "$PACKAGE_VERSION" "$MAINTAINER" "$(date -u -d "@$SOURCE_DATE_EPOCH" -R)" |
@@ -101,13 +112,19 @@ bill_of_page() {
 
 # pack PACKAGE ARCH FORMAT: what was put together in $work.
 pack() {
-	local version=$PACKAGE_VERSION release=1
+	local version=$PACKAGE_VERSION release=1 doc='""' license='""'
 	case $3 in
+	rpm) doc=doc license=license ;; # which the others do not know
 	deb) release='' ;;
 	apk) version=$(scripts/version.sh apk) release=0 ;;
 	esac
+	words "build/nfpm-$1.yaml" "DOC=$doc" "LICENSE=$license" >"$work/nfpm.yaml"
+	if [ "$1" = vmo ]; then # each by its name: nfpm takes no pattern for documents
+		(cd "$work/man" && for page in vmo*.1.gz; do echo "  - {src: man/$page, dst: /usr/share/man/man1/$page, type: $doc}"; done) >>"$work/nfpm.yaml"
+	fi
+	[ "$3" != rpm ] || echo 'changelog: doc/changelog.yaml' >>"$work/nfpm.yaml"
 	(cd "$work" && ARCH=$2 PACKAGE_VERSION=$version RELEASE=$release "$OLDPWD/bin/nfpm" package \
-		--config "$OLDPWD/build/nfpm-$1.yaml" --packager "$3" --target "$dist/" >log 2>&1) || {
+		--config nfpm.yaml --packager "$3" --target "$dist/" >log 2>&1) || {
 		cat "$work/log" >&2
 		return 1
 	}
@@ -159,7 +176,7 @@ windows() {
 	say "$name.zip"
 	go run -C tools ./winres -icons "$work/icons" "$files/icon.ico"
 	stamp "$files"
-	makensis -V2 -NOCD -DFILES="$files" -DOUT="$dist/$name-setup.exe" -DSHOWN="$VERSION" \
+	makensis -V2 -NOCD -DFILES="$files" -DOUT="$dist/$name-setup.exe" -DSHOWN="$VERSION" -DVENDOR="$VENDOR" \
 		-DNUMBER="$(scripts/version.sh windows)" build/windows/installer.nsi
 	say "$name-setup.exe"
 }
@@ -183,8 +200,9 @@ if [ "$what" = all ]; then
 	windows
 fi
 (cd "$dist" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
+node scripts/manifest.mjs "$dist"
 if [ -n "${MINISIGN_KEY:-}" ]; then
-	minisign -S -s "$MINISIGN_KEY" -m "$dist/SHA256SUMS" -t "VM Orchestrator $VERSION"
+	minisign -S -s "$MINISIGN_KEY" -m "$dist/SHA256SUMS" "$dist/release.json" -t "VM Orchestrator $VERSION"
 	say "signed"
 else
 	say "not signed: MINISIGN_KEY names no key"

@@ -30,7 +30,7 @@ for nth in first/here second/elsewhere/deeper; do
 done
 
 echo
-if diff "$work/first.dist/SHA256SUMS" "$work/second.dist/SHA256SUMS" >"$work/diff"; then
+if diff "$work/first.dist/SHA256SUMS" "$work/second.dist/SHA256SUMS" >"$work/diff" && cmp "$work/first.dist/release.json" "$work/second.dist/release.json"; then
 	echo "the same bytes twice: $(wc -l <"$work/first.dist/SHA256SUMS") files of $VERSION"
 	exit
 fi

@@ -63,6 +63,14 @@ esac
 
 missing=() # names of packages, in Debian's words
 
+# offered PACKAGE: whether apt knows a version of it. Not through a pipe to
+# grep -q, which would end apt-cache early, and that counts as a failure here.
+offered() {
+	local policy
+	policy=$(LC_ALL=C apt-cache policy "$1")
+	[[ $policy =~ Candidate:\ [0-9] ]]
+}
+
 # needs PACKAGE COMMAND...: one of the commands has to be there.
 needs() {
 	local package=$1 command
@@ -158,6 +166,10 @@ needs_package_checks() {
 	needs appstream appstreamcli
 	needs lintian lintian
 	needs rpm rpm
+	needs rpmlint rpmlint
+	needs cpio cpio
+	# Older Ubuntus have none; package-test says then that it was not tried.
+	[ "$system" != debian ] || ! offered pacman-package-manager || needs pacman-package-manager pacman
 	needs libarchive-tools bsdtar
 	needs mandoc mandoc
 	needs osslsigncode osslsigncode
@@ -246,14 +258,6 @@ in_words() {
 		*) echo "$package" ;;
 		esac
 	done | paste -sd' ' -
-}
-
-# offered PACKAGE: whether apt knows a version of it. Not through a pipe to
-# grep -q, which would end apt-cache early, and that counts as a failure here.
-offered() {
-	local policy
-	policy=$(LC_ALL=C apt-cache policy "$1")
-	[[ $policy =~ Candidate:\ [0-9] ]]
 }
 
 install_on_debian() {

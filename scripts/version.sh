@@ -7,6 +7,7 @@
 #   scripts/version.sh apk        Alpine:            0.2.0_git3
 #   scripts/version.sh windows    four numbers:      0.2.0.3
 #   scripts/version.sh epoch      when it was made, in seconds
+#   scripts/version.sh ldflags    for Go's linker: what is built into the programs
 #
 # VERSION is taken instead of what git says.
 set -euo pipefail
@@ -26,8 +27,20 @@ described=${VERSION:-$(git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null
 number=${BASH_REMATCH[1]} stage=${BASH_REMATCH[4]} nth=${BASH_REMATCH[5]}
 since=${BASH_REMATCH[7]} commit=${BASH_REMATCH[8]} dirty=${BASH_REMATCH[9]}
 
+# Version, and where newer ones are published and who signs them.
+ldflags() {
+	. build/release.conf
+	local update=vmorchestrator/internal/update
+	[[ $UPDATE_URL =~ ^https://[A-Za-z0-9./_~:-]+$ && $UPDATE_KEY =~ ^[A-Za-z0-9+/=]*$ ]] || {
+		echo "version: UPDATE_URL is no address with https://, or UPDATE_KEY no key in one line: see build/release.conf" >&2
+		return 1
+	}
+	echo "-X main.version=$described -X $update.builtinURL=$UPDATE_URL -X $update.builtinKey=$UPDATE_KEY"
+}
+
 case ${1:-} in
 '') echo "$described" ;;
+ldflags) ldflags ;;
 package)
 	more=${since:+$since.$commit}
 	[ -z "$dirty" ] || more=${more:+$more.}dirty

@@ -49,7 +49,7 @@ Section
 	CreateShortCut "$SMPROGRAMS\VM Orchestrator.lnk" "$INSTDIR\vm-orchestrator.exe"
 	WriteRegStr HKCU "${KEY}" "DisplayName" "${NAME}"
 	WriteRegStr HKCU "${KEY}" "DisplayVersion" "${SHOWN}"
-	WriteRegStr HKCU "${KEY}" "Publisher" "The VM Orchestrator authors"
+	WriteRegStr HKCU "${KEY}" "Publisher" "${VENDOR}"
 	WriteRegStr HKCU "${KEY}" "DisplayIcon" "$INSTDIR\vm-orchestrator.exe"
 	WriteRegStr HKCU "${KEY}" "InstallLocation" "$INSTDIR"
 	WriteRegStr HKCU "${KEY}" "UninstallString" '"$INSTDIR\uninstall.exe"'
