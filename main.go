@@ -59,7 +59,7 @@ func run() error {
 		OnStartup:        window.Startup,
 		OnBeforeClose:    window.BeforeClose,
 		OnShutdown:       window.Shutdown,
-		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Archive, window.Links, window.Settings, window.Diagnostics},
+		Bind:             []any{window.Jobs, window.Projects, window.Hosts, window.Prompts, window.Archive, window.Links, window.Settings, window.Diagnostics, window.Updates},
 		EnumBind:         []any{app.Events},
 		ErrorFormatter:   app.FormatError,
 		LogLevel:         logger.WARNING, LogLevelProduction: logger.ERROR,

@@ -5,8 +5,8 @@
 // Hints are pushed and data is pulled: events say which jobs have something new
 // (feed.go), the page fetches the bytes through the asset server (output.go).
 //
-// Goroutines: Startup starts the feed, the watch of the projects, the ear for
-// signals and the one that takes links (handover.go); Search one for the search of the page, which the next one ends; Archive.Open one
+// Goroutines: Startup starts the feed, the watches of the projects and of newer
+// releases, the ear for signals and the one that takes links (handover.go); Search one for the search of the page, which the next one ends; Archive.Open one
 // for each living job of a colleague, which Leave ends. Shutdown ends them and waits
 // for them; and with the engine the watch of the archive, which Archive.Watch wants.
 package app
@@ -39,6 +39,7 @@ type App struct {
 	Output   *Output
 
 	Diagnostics *Diagnostics
+	Updates     *Updates
 
 	shell *shell
 	args  []string
@@ -54,6 +55,7 @@ type shell struct {
 	searches *searches
 	pulls    *pulls
 	inbox    inbox
+	updates  *engine.Updates
 
 	mu      sync.Mutex
 	ctx     context.Context // of the window; Wails wants it for dialogs and events
@@ -67,11 +69,12 @@ type shell struct {
 // New makes the window of a version. Args are folders to open as projects, and links.
 func New(version string, args []string) *App {
 	s := &shell{version: version, ended: make(chan struct{}), seen: map[string]bool{}}
+	s.updates = engine.NewUpdates(engine.Config{}, engine.Program{Name: "window", Version: version})
 	s.searches, s.pulls = &searches{shell: s}, &pulls{shell: s, open: map[job.ID]*pull{}}
 	return &App{
 		Jobs: &Jobs{s}, Projects: &Projects{s}, Hosts: &Hosts{s}, Prompts: &Prompts{s}, Archive: &Archive{s}, Links: &Links{s}, Settings: &Settings{s}, Output: newOutput(s),
-		Diagnostics: &Diagnostics{s},
-		shell:       s, args: args, told: make(chan struct{}),
+		Diagnostics: &Diagnostics{s}, Updates: &Updates{s},
+		shell: s, args: args, told: make(chan struct{}),
 	}
 }
 
@@ -108,11 +111,13 @@ func (a *App) Startup(ctx context.Context) {
 	a.shell.mu.Lock()
 	a.shell.ctx, a.shell.engine, a.shell.broken = ctx, e, err
 	a.shell.mu.Unlock()
+	ctx, a.stop = context.WithCancel(ctx)
+	a.tasks.Add(1)
+	go func() { defer a.tasks.Done(); a.watchUpdates(ctx) }() // without a journal too: a newer release may be what is needed
 	if err != nil {
 		return
 	}
 	e.Ship()
-	ctx, a.stop = context.WithCancel(ctx)
 	a.tasks.Add(2)
 	go func() { defer a.tasks.Done(); a.feed(ctx, e) }()
 	go func() { defer a.tasks.Done(); a.watch(ctx, e) }()

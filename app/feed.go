@@ -23,6 +23,7 @@ const (
 	EventArchive  Event = "archive"  // nothing: ask how it stands
 	EventTeam     Event = "team"     // News, while the page wants them
 	EventLink     Event = "link"     // nothing: ask for the next one
+	EventUpdates  Event = "updates"  // nothing: ask what was found
 	EventOpened   Event = "opened"   // Opened
 	EventFailed   Event = "failed"   // Failure of something that no call asked for
 )
@@ -132,5 +133,5 @@ var Events = []struct {
 	Value  Event
 	TSName string
 }{
-	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventArchive, "ARCHIVE"}, {EventTeam, "TEAM"}, {EventLink, "LINK"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
+	{EventJobs, "JOBS"}, {EventProjects, "PROJECTS"}, {EventHosts, "HOSTS"}, {EventPrompt, "PROMPT"}, {EventArchive, "ARCHIVE"}, {EventTeam, "TEAM"}, {EventLink, "LINK"}, {EventUpdates, "UPDATES"}, {EventOpened, "OPENED"}, {EventFailed, "FAILED"},
 }

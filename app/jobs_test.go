@@ -84,9 +84,17 @@ func TestWire_GoldenFiles(t *testing.T) {
 			},
 			Jobs: []Job{{j, false}}, Done: true, Failure: &Failure{Code: "invalid", Message: "missing closing )", Hint: "Close it."},
 		},
-		"hints":  Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
-		"news":   News{Jobs: []job.ID{j.ID}, More: true},
-		"opened": Opened{Dir: "/srv/web"},
+		"updates": engine.UpdateStatus{
+			State: "on", URL: "https://releases.example.com/release.json", Managed: true, Policy: "/etc/vm-orchestrator/policy.json", Current: "v0.7.0", Checked: &at, Error: "no answer", Hint: "Try again.",
+			Release: &engine.Release{
+				Unsure: true, Version: "v0.8.0", Date: at, Notes: "What is <new>.\n", Schema: "It is migrated.", Migrate: true, Journal: "It stays.", How: "sudo apt install ./vmo.deb",
+				From: "https://releases.example.com", Files: []engine.NewFile{{Name: "vmo.deb", URL: "https://releases.example.com/vmo.deb", Size: 7, SHA256: "ab"}},
+			},
+		},
+		"updates-off": engine.UpdateStatus{State: "off", Current: "v0.7.0"},
+		"hints":       Hints{Jobs: []Hint{{j.ID, job.Running, 12, 3, 4096, "no space left on the disk of the journal"}}, More: true},
+		"news":        News{Jobs: []job.ID{j.ID}, More: true},
+		"opened":      Opened{Dir: "/srv/web"},
 		"followed": []Followed{
 			{Link: "vmo://job/01a20000-0000-7000-8000-000000000001#7", Job: string(j.ID), Mine: true, Line: 7},
 			{Link: "vmo://run?dir=~/web&target=deploy&host=web1&var.ENV=staging", Wish: &Wish{

@@ -169,7 +169,7 @@ needs_package_checks() {
 	needs rpmlint rpmlint
 	needs cpio cpio
 	# Older Ubuntus have none; package-test says then that it was not tried.
-	[ "$system" != debian ] || ! offered pacman-package-manager || needs pacman-package-manager pacman
+	[ "$system" != debian ] || command -v pacman >/dev/null || ! offered pacman-package-manager || missing+=(pacman-package-manager)
 	needs libarchive-tools bsdtar
 	needs mandoc mandoc
 	needs osslsigncode osslsigncode

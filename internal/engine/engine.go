@@ -10,6 +10,7 @@
 //	compress, one         Open (Idle)   ends on Close              Close waits
 //	keeper of the journal journal.Open  ends on journal.Close      Close waits
 //	watch of projects     Watch         ends with its context      its caller waits
+//	watch of releases     Updates.Watch ends with its context      its caller waits
 //	those of connections  remote.New    end on Pool.Close          Close waits
 //	shipper, two          Ship          end on Close               Close waits
 //	watch of the archive  WatchTeam,    ends when nobody wants it  Close waits

@@ -32,10 +32,10 @@ type settings struct {
 	others map[string]json.RawMessage // of another version
 }
 
-type settingsFile struct {
-	path string
-	mu   sync.Mutex
-}
+type settingsFile struct{ path string }
+
+// settingsChange is for one change at a time in this program, whoever makes it.
+var settingsChange sync.Mutex
 
 func (f *settingsFile) read() (settings, error) {
 	var s settings
@@ -74,8 +74,8 @@ func lineOf(data []byte, err error) int {
 
 // change applies a change and writes the file, whole or not at all.
 func (f *settingsFile) change(apply func(*settings)) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	settingsChange.Lock()
+	defer settingsChange.Unlock()
 	s, err := f.read()
 	if err != nil {
 		return err // never write over what could not be read

@@ -24,7 +24,7 @@ type Updates struct {
 	policy   string // the file; empty: the system's
 	known    string // the file of what was found last
 	source   update.Source
-	pause    time.Duration // between two looks whether one is due
+	pause    time.Duration // before the first look whether one is due, and between two
 
 	mu sync.Mutex // one at a time asks
 }
@@ -33,7 +33,7 @@ type Updates struct {
 func NewUpdates(c Config, p Program) *Updates {
 	c.defaults()
 	return &Updates{
-		program: p, policy: c.Policy, pause: 10 * time.Minute,
+		program: p, policy: c.Policy, pause: time.Minute,
 		settings: &settingsFile{path: filepath.Join(c.ConfigDir, "settings.json")},
 		known:    filepath.Join(c.ConfigDir, "updates.json"),
 		source:   update.Source{URL: update.URL(), Key: update.Key()},

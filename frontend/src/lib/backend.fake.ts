@@ -10,6 +10,7 @@ import { outputOf, PatternRecord, StoredRecord, textOf, type Record as JobRecord
 import { FakeRemarks } from './fake.remarks';
 import { statsOf } from './fake.stats';
 import { FakeSearch } from './fake.search';
+import { FakeUpdates } from './fake.updates';
 import { PROJECTS, scriptOf, targetsOf, type Script } from './fake.projects';
 import { AppError, isFinal, Stream, type Backend, type Cause, type Counts, type Events, type Filter, type Followed, type Info, type Job, type JobState, type ProjectList, type Start, type TargetList, type TeamJob } from './types';
 
@@ -45,6 +46,7 @@ export class FakeBackend implements Backend {
   readonly database: FakeArchive;
   readonly remarks = new FakeRemarks();
   readonly doctor = new FakeDiagnostics();
+  readonly releases = new FakeUpdates(() => this.emit('updates', {}));
   readonly inputs: { id: string; text: string }[] = [];
 
   constructor(options: FakeOptions = {}) {
@@ -399,6 +401,10 @@ export class FakeBackend implements Backend {
 
   get diagnostics(): Backend['diagnostics'] {
     return this.doctor.backend;
+  }
+
+  get updates(): Backend['updates'] {
+    return this.releases.backend;
   }
 
   get prompts(): Backend['prompts'] {

@@ -9,10 +9,11 @@ import * as Links from '../../wailsjs/go/app/Links';
 import * as Projects from '../../wailsjs/go/app/Projects';
 import * as Prompts from '../../wailsjs/go/app/Prompts';
 import * as Settings from '../../wailsjs/go/app/Settings';
+import * as Updates from '../../wailsjs/go/app/Updates';
 import type { app, engine, job, journal } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish, type Remark, type Said } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -36,6 +37,8 @@ export type Wire = [
   Checked<Missing<DoctorCheck, engine.Check>>,
   Checked<Missing<Report, engine.Report>>,
   Checked<Missing<SavedReport, app.Saved>>,
+  Checked<Missing<UpdateInfo, engine.UpdateStatus>>,
+  Checked<Missing<Release, engine.Release>>,
   Checked<Missing<SearchQuery, app.SearchQuery> | Missing<app.SearchQuery, SearchQuery>>,
   Checked<Missing<Start, app.Request> | Missing<app.Request, Start>>,
   Checked<Missing<Project, engine.Project>>,
@@ -133,6 +136,8 @@ const promptOf = (prompt: Prompt): Prompt => ({
   challenge: prompt.challenge ? { ...prompt.challenge, fields: prompt.challenge.fields ?? [] } : null,
 });
 
+const updatesOf = (info: UpdateInfo): UpdateInfo => ({ ...info, release: info.release ? { ...info.release, files: info.release.files ?? [] } : null });
+
 /** The generated type wants every time; Go takes a missing one for none. */
 const filterOf = (filter: Filter): job.Filter => filter as job.Filter;
 
@@ -185,6 +190,11 @@ export const wails: Backend = {
     checks: async () => (await call<DoctorCheck[] | null>(Diagnostics.Checks())) ?? [],
     report: () => call<Report>(Diagnostics.Report()),
     save: () => call<SavedReport>(Diagnostics.Save()),
+  },
+  updates: {
+    status: async () => updatesOf(await call(Updates.Status())),
+    check: async () => updatesOf(await call(Updates.Check())),
+    set: (on, url) => call(Updates.Set(on, url)),
   },
   search: {
     begin: (query) => call(Jobs.Search({ ...query, jobs: filterOf(query.jobs) })),

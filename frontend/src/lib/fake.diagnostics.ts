@@ -11,6 +11,7 @@ const CHECKS: DoctorCheck[] = [
   { name: 'make', ok: false, optional: false, found: 'it is in no directory of PATH', origin: '', next: 'Install make.' },
   { name: 'ssh', ok: true, optional: true, found: 'OpenSSH_10.0p2 Debian-7, OpenSSL 3.5.1 1 Jul 2025', origin: '/usr/bin/ssh', next: '' },
   { name: 'agent', ok: false, optional: true, found: 'it answers, and holds no keys', origin: 'SSH_AUTH_SOCK', next: 'Add one with ssh-add, or unlock it.' },
+  { name: 'updates', ok: true, optional: true, found: 'not asked for: vmo update on', origin: '', next: '' },
   { name: 'storage', ok: true, optional: true, found: 'ext4', origin: '/home/ada/.local/share/vmo', next: '' },
 ];
 

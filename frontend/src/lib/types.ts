@@ -5,10 +5,12 @@ import type { ArchiveInfo, DatabaseCheck, Exported, ExportFormat, TeamJob, Verdi
 import type { DoctorCheck, Report, SavedReport } from './types.diagnostics';
 import type { Followed } from './types.links';
 import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest, TunnelRequest } from './types.hosts';
+import type { UpdateInfo } from './types.updates';
 
 export type * from './types.archive';
 export type * from './types.diagnostics';
 export type * from './types.hosts';
+export type * from './types.updates';
 export type * from './types.links';
 
 export type JobState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'timed-out' | 'lost';
@@ -244,6 +246,7 @@ export interface Events {
   hosts: Record<string, never>;
   prompt: Record<string, never>;
   archive: Record<string, never>;
+  updates: Record<string, never>;
   team: { jobs: string[]; more: boolean }; // of which the database got something, while that is watched; more: others may have too
   link: Record<string, never>;
   opened: { dir: string };
@@ -392,6 +395,14 @@ export interface Backend {
     report(): Promise<Report>;
     /** Asks where to. */
     save(): Promise<SavedReport>;
+  };
+  updates: {
+    /** How it stands. Nobody is asked. */
+    status(): Promise<UpdateInfo>;
+    /** Asks now. */
+    check(): Promise<UpdateInfo>;
+    /** Without an address the one before stays. */
+    set(on: boolean, url: string): Promise<void>;
   };
   search: {
     /** Begins a search and ends the one before. It goes on as far as its hits are asked for. */

@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type Verdict, type Wish, type Remark, type Said } from './types';
+import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -40,6 +40,8 @@ const verdict: Fields<Verdict> = { job: false, result: true, findings: false, st
 const doctor: Fields<DoctorCheck> = { name: true, ok: true, optional: true, found: true, origin: true, next: true };
 const report: Fields<Report> = { parts: true };
 const savedReport: Fields<SavedReport> = { path: true, parts: true };
+const updates: Fields<UpdateInfo> = { state: true, url: true, managed: true, policy: true, current: true, checked: true, error: true, hint: true, release: true };
+const release: Fields<Release> = { unsure: true, version: true, date: true, notes: true, schema: true, migrate: true, journal: true, how: true, from: true, files: true };
 const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true, labels: true };
 const stat: Fields<Stat> = { project: true, target: true, host: true, runs: true, succeeded: true, failed: true, timed_out: true, cancelled: true, lost: true, rate: true, p50_ms: true, p95_ms: true, newest: true };
 const said: Fields<Said> = { remarks: true, team: true, problem: true };
@@ -125,6 +127,9 @@ describe('what crosses from Go', () => {
     expect(Object.keys(golden('database-check')).sort()).toEqual(Object.keys(check).sort());
     has(golden('team-job'), team);
     expect(Object.keys(golden('exported')).sort()).toEqual(Object.keys(exported).sort());
+    for (const name of ['updates', 'updates-off']) has(golden(name), updates);
+    has(golden('updates').release, release);
+    expect(golden('updates-off')).toMatchObject({ state: 'off', checked: null, release: null });
     for (const each of golden('verdicts') as unknown as unknown[]) has(each, verdict);
     expect(golden('verdicts')).toMatchObject([{ result: 'intact' }, { result: 'tampered', findings: ['block 7 is not what it was'] }]);
   });

@@ -10,6 +10,7 @@ export namespace app {
 	    PROJECTS = "projects",
 	    PROMPT = "prompt",
 	    TEAM = "team",
+	    UPDATES = "updates",
 	}
 	export interface ExecRequest {
 	    hosts: string[];
@@ -236,6 +237,12 @@ export namespace engine {
 	    ssh_config: string;
 	    looked: string[];
 	}
+	export interface NewFile {
+	    name: string;
+	    url: string;
+	    size: number;
+	    sha256: string;
+	}
 	
 	export interface Project {
 	    alias: string;
@@ -259,6 +266,19 @@ export namespace engine {
 	    host_key?: remote.HostKeyQuestion;
 	    secret?: remote.SecretQuestion;
 	    challenge?: remote.ChallengeQuestion;
+	}
+	export interface Release {
+	    unsure: boolean;
+	    version: string;
+	    // Go type: time
+	    date: any;
+	    notes: string;
+	    schema: string;
+	    migrate: boolean;
+	    journal: string;
+	    how: string;
+	    from: string;
+	    files: NewFile[];
 	}
 	export interface Remark {
 	    kind: string;
@@ -348,6 +368,18 @@ export namespace engine {
 	    owner_seen: string;
 	    offline: boolean;
 	    removed: boolean;
+	}
+	export interface UpdateStatus {
+	    state: string;
+	    url: string;
+	    managed: boolean;
+	    policy: string;
+	    current: string;
+	    // Go type: time
+	    checked?: any;
+	    error: string;
+	    hint: string;
+	    release?: Release;
 	}
 
 }

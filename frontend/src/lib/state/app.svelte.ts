@@ -18,6 +18,7 @@ import { Projects } from './projects.svelte';
 import { Prompts } from './prompts.svelte';
 import { Pump } from './pump';
 import { Theme } from './theme.svelte';
+import { Updates } from './updates.svelte';
 
 export interface Question {
   title: string;
@@ -27,7 +28,7 @@ export interface Question {
   answer: (yes: boolean) => void;
 }
 
-export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database' | 'export' | 'diagnostics';
+export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database' | 'export' | 'diagnostics' | 'updates';
 
 export class App {
   readonly backend: Backend;
@@ -39,6 +40,7 @@ export class App {
   readonly hosts: Hosts;
   readonly prompts: Prompts;
   readonly archive: Archive;
+  readonly updates: Updates;
   readonly links: Links;
   readonly pump: Pump;
   readonly history: History;
@@ -61,6 +63,7 @@ export class App {
     this.hosts = new Hosts(backend, this.problems);
     this.prompts = new Prompts(backend, this.problems);
     this.archive = new Archive(backend, this.problems);
+    this.updates = new Updates(backend, this.problems);
     this.links = new Links(backend, this.problems, (followed) => this.#follow(followed));
     this.finding = new Finding(backend);
     this.panes.onclose = (id) => {
@@ -81,6 +84,7 @@ export class App {
       this.hosts.open(),
       this.prompts.open(),
       this.archive.open(),
+      this.updates.open(),
       this.links.open(),
       this.backend.on('opened', () => {
         this.#past = false;
