@@ -151,7 +151,7 @@ func TestImports_GoDown(t *testing.T) {
 		"internal/remote": 2, "internal/remote/knownhosts": 1, "internal/remote/remotetest": 1,
 		"internal/update": 2, "internal/update/updatetest": 1,
 		"internal/job": 0, "internal/target": 0, "internal/inventory": 0, "internal/tail": 0, "internal/secret": 0,
-		"internal/proxytest": 0, "build/sample": 0,
+		"internal/proxytest": 0, "internal/schematest": 0, "build/sample": 0,
 	}
 	for path, p := range list(t) {
 		from, known := layers[short(path)]
