@@ -40,6 +40,7 @@ func TestPictures(t *testing.T) {
 		{"guide-history", (*album).history},
 		{"search", (*album).search},
 		{"guide-replay", (*album).replay},
+		{"guide-notes", (*album).notes},
 		{"guide-verify", (*album).verify},
 		{"guide-export", (*album).export},
 		{"guide-database", (*album).teamDatabase},
@@ -442,6 +443,23 @@ func (a *album) replay() {
 	a.press("replay-button")
 	a.until("it plays", "/0:0[1-9]/.test(document.querySelector('"+testid("replay-time")+"')?.textContent.split('/')[0])")
 	a.press("replay-play")
+	a.shoot("light")
+	a.clear()
+}
+
+func (a *album) notes() {
+	a.click(a.place(runButton("deploy")))
+	a.ended("failed")
+	a.press("remarks-button")
+	a.until("they are shown", "document.querySelector('"+testid("note-input")+"')")
+	a.press("label-input")
+	a.type_("incident-42")
+	a.key("Return")
+	a.shows(testid("remarks")+" .chip", "incident-42")
+	a.press("note-input")
+	a.type_("web-2 has the old certificate")
+	a.key("Return")
+	a.shows(testid("remarks")+" li", "old certificate")
 	a.shoot("light")
 	a.clear()
 }

@@ -67,7 +67,7 @@ func reference(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString("<!-- Made from the help of the commands in cmd/vmo. To change it, change that and run: make golden -->\n\n# vmo\n\n")
 	fmt.Fprintf(&b, "%s\n\n", markdown(root.Long))
-	b.WriteString("This page is what `vmo help` and `vmo COMMAND --help` say.\n\n")
+	b.WriteString("This page is what `vmo help` and `vmo COMMAND --help` say. How to do things with it is in the [guide](guide.md).\n\n")
 	flagTable(&b, " Flags of every command ", root.PersistentFlags())
 	for _, group := range root.Groups() {
 		fmt.Fprintf(&b, "**%s**\n\n", strings.TrimSuffix(group.Title, ":"))
