@@ -31,7 +31,11 @@ docker_start() {
 	if [ ! -s "$home/env" ]; then
 		(umask 077 && printf 'VMO_POSTGRES_PASSWORD=%s\n' "$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')" >"$home/env")
 	fi
-	compose up -d --wait >&2
+	compose up -d --wait >&2 || {
+		say "Docker could not start Postgres 16, see above. Is the port taken, name another: VMO_POSTGRES_PORT=5433."
+		say "Without Docker a Postgres of this machine serves, with its data where VMO_DEV_DATABASE=FOLDER says."
+		exit 1
+	}
 }
 
 docker_url() { printf 'postgres://vmo@127.0.0.1:%s/vmo?sslmode=disable\n' "$port"; }
