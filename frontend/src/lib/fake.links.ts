@@ -11,6 +11,7 @@ export const LINKS: Record<string, Followed | AppError> = {
   }),
   'link-stranger': wish('vmo://run?dir=~/shop&target=restart&host=web1&host=evil.example', { dir: '~/shop', target: 'restart', known: false, hosts: [{ name: 'web1', known: true, environment: 'production' }, { name: 'evil.example', known: false, environment: '' }] }),
   'link-folder': wish('vmo://run?dir=/home/ada/Downloads/kit&target=build', { dir: '/home/ada/Downloads/kit', target: 'build', known: false }),
+  'link-missing': wish('vmo://run?dir=/mnt/usb/gone&target=build', { project: 'gone', dir: '/mnt/usb/gone', target: 'build' }),
   'link-gone': wish('vmo://run?project=shop&target=release', { project: 'shop', target: 'release' }),
   'link-variable': wish('vmo://run?project=shop&target=deploy&var.WHERE=here', { project: 'shop', vars: [{ name: 'WHERE', value: 'here' }] }),
   'link-bad': new AppError('invalid', 'invalid link: the value of VERSION has more than letters, digits, spaces and . _ - / : @ , + = %, which a shell or make could take for something to do', 'Ask for a new one where it came from. What links look like is in docs/links.md.'),

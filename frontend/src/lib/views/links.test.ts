@@ -1,11 +1,14 @@
 /* Links that are followed, on the backend in memory: what they may do, and above all what not. */
 
-import { fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
+import { configure, fireEvent, render, screen, waitFor, within } from '@testing-library/svelte';
 import { expect, it, vi } from 'vitest';
 import Window from '../../App.svelte';
 import { FakeBackend } from '../backend.fake';
 import { LINKS } from '../fake.links';
 import type { Followed } from '../types';
+
+vi.setConfig({ testTimeout: 60_000 }); // the button of the form waits for real, and a machine may be busy
+configure({ asyncUtilTimeout: 20_000 });
 
 async function open(...links: string[]) {
   const backend = new FakeBackend();
@@ -18,7 +21,7 @@ async function open(...links: string[]) {
 
 const dialog = () => screen.findByTestId('link-dialog');
 const button = () => screen.getByTestId<HTMLButtonElement>('link-run');
-const armed = () => waitFor(() => expect(button().disabled).toBe(false), { timeout: 5000 });
+const armed = () => waitFor(() => expect(button().disabled).toBe(false), { timeout: 20_000 });
 
 it('fills a form in and starts nothing, not even by keys and early clicks', async () => {
   const { began, connected } = await open('link');
@@ -68,13 +71,14 @@ it('names the hosts, and starts one job on each', async () => {
 
 for (const [link, says] of [
   ['link-stranger', 'evil.example is not in your list of hosts'],
+  ['link-missing', 'This folder of your list is not there: no such directory'],
   ['link-gone', 'has no target release. It may be a computed one'],
   ['link-variable', 'deploy has no parameter WHERE'],
 ] as const) {
   it(`cannot be run: ${says}`, async () => {
     const { began } = await open(link);
     expect((await screen.findByTestId('link-trouble')).textContent).toContain(says);
-    await waitFor(() => expect(screen.getByTestId('link-dialog').dataset.armed).toBe('true'), { timeout: 5000 });
+    await waitFor(() => expect(screen.getByTestId('link-dialog').dataset.armed).toBe('true'), { timeout: 20_000 });
     expect(button().disabled).toBe(true);
     await fireEvent.click(button());
     expect(began).not.toHaveBeenCalled();
@@ -87,7 +91,7 @@ it('does not look into a folder that is not in the list before it was added', as
   backend.follow(LINKS['link-folder']!);
   expect((await dialog()).textContent).toContain('This folder is not in your list');
   expect(button().disabled).toBe(true);
-  await waitFor(() => expect(screen.getByTestId<HTMLButtonElement>('link-add').disabled).toBe(false), { timeout: 5000 });
+  await waitFor(() => expect(screen.getByTestId<HTMLButtonElement>('link-add').disabled).toBe(false), { timeout: 20_000 });
   expect(read.mock.calls.flat()).not.toContain('/home/ada/Downloads/kit');
   await fireEvent.click(screen.getByTestId('link-add'));
   await waitFor(() => expect(button().disabled).toBe(false));
