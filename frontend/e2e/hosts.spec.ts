@@ -104,13 +104,20 @@ test('a command for a whole environment is confirmed with its hosts, and runs on
   await open(page);
   await choose(page, 'web1');
   await page.getByLabel('Where it runs').selectOption({ label: 'all 4 of production' });
-  await page.getByLabel('Command line for web1').fill('uptime');
+  await page.getByLabel('Command line for web1').fill('systemctl restart shop-of-the-long-name.service && uptime');
   await expect(page.getByTestId('exec-button')).toHaveText('Run on 4 VMs');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('dialog')).toContainText('web1, web2, db1, queue-eu-west-1.internal');
   await page.getByRole('dialog').getByRole('button', { name: 'Run on 4 VMs' }).click();
   await expect(page.getByTestId('job-pane')).toHaveCount(4);
   await expect(page.getByTestId('status-host')).toContainText('production');
+  // Which host it is must be readable, however long the command is.
+  await page.getByRole('button', { name: 'As tiles' }).click();
+  for (const host of ['web1', 'web2', 'db1']) {
+    const names = page.getByTestId('dock').getByText(host, { exact: true });
+    await expect(names).toHaveCount(2); // its tab and its tile
+    for (const name of await names.all()) expect(await name.evaluate((node) => node.scrollWidth - node.clientWidth), host).toBeLessThanOrEqual(0);
+  }
 });
 
 test('a log is followed with two clicks', async ({ page }) => {
