@@ -26,9 +26,15 @@ func (x *filterFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&x.f.Targets, "target", nil, "only of this `TARGET`")
 	flags.StringSliceVar(&x.f.Labels, "label", nil, "only with this `LABEL`")
 	flags.StringVar(&x.f.Project, "project", "", "only of this project, by its `ALIAS`")
-	flags.StringVar(&x.f.Operator, "operator", "", "only run by this `USER@MACHINE`, or by whose name has this in it")
-	flags.StringVar(&x.since, "since", "", "only those begun since a `TIME`, or so long ago")
-	flags.StringVar(&x.until, "until", "", "only those begun before a `TIME`, or so long ago")
+	x.addWho(cmd)
+}
+
+// addWho adds the flags that say who, and when.
+func (x *filterFlags) addWho(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&x.f.Operator, "operator", "", "only by this `USER@MACHINE`, or by whose name has this in it")
+	flags.StringVar(&x.since, "since", "", "only since a `TIME`, or so long ago")
+	flags.StringVar(&x.until, "until", "", "only before a `TIME`, or so long ago")
 }
 
 // addStates adds the flag of states.

@@ -84,7 +84,7 @@ key of bash, zsh, fish or powershell.`,
 			c.cancelCommand(), c.unrecordedCommand(),
 		},
 		"record": {
-			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(), c.noteCommand(), c.labelCommand(), c.statsCommand(),
+			c.jobsCommand(), c.searchCommand(), c.showCommand(), c.replayCommand(), c.followCommand(), c.noteCommand(), c.labelCommand(), c.statsCommand(), c.auditCommand(),
 			c.verifyCommand(), c.spillCommand(), c.linkCommand(), c.exportCommand(), c.importCommand(),
 		},
 		"care": {

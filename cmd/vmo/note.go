@@ -113,12 +113,20 @@ func (c *cli) remarks(ctx context.Context, e *engine.Engine, r record) error {
 
 // printRemark prints a remark as people read it, its further lines indented.
 func printRemark(w io.Writer, x engine.Remark) error {
-	who := visible(x.By)
-	if x.Login != "" && !strings.HasPrefix(x.By, x.Login+"@") {
-		who += " (" + visible(x.Login) + ")"
-	}
-	_, err := fmt.Fprintf(w, "%s  %-7s %s%s\n", x.At.Local().Format("2006-01-02 15:04"), visible(string(x.Kind)), who, indented(x.Text))
+	_, err := fmt.Fprintf(w, "%s  %-7s %s%s\n", x.At.Local().Format("2006-01-02 15:04"), visible(string(x.Kind)), whose(x.By, x.Login), indented(x.Text))
 	return err
+}
+
+// whose says who somebody claims to be, and as whom the database knows him if that
+// is somebody else.
+func whose(by, login string) string {
+	switch {
+	case login == "" || login == by || strings.HasPrefix(by, login+"@"):
+		return visible(by)
+	case by == "":
+		return visible(login)
+	}
+	return visible(by + " (" + login + ")")
 }
 
 // indented is a text of several lines behind something.

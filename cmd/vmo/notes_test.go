@@ -38,6 +38,10 @@ func TestNotes_OfAColleague(t *testing.T) {
 	if out, errs, code := mine.vmo("show", "--archive", string(id)); code != 0 || out != "mine\n" || strings.Count(errs, "\n") != 3 || !strings.Contains(errs, "from a colleague") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
+	if out := mine.must("audit", "--archive", "--since", "1h", "--json"); strings.Count(out, `"what":"job"`) != 1 || strings.Count(out, `"what":"label"`) != 2 ||
+		strings.Count(out, `"what":"note"`) != 2 || strings.Count(out, `"text":"database: `) != 2 {
+		t.Errorf("what was done:\n%s", out)
+	}
 	mine.must("label", "--archive", "--remove", string(id), "odd")
 	mine.shipped()
 	if out, _, _ := theirs.vmo("jobs", "--archive", "--label", "odd"); out != "" {

@@ -57,7 +57,7 @@ func (e *Engine) SetHostEngine(_ context.Context, name, chosen string) error {
 		return job.WithHint(fmt.Errorf("choose an engine for %s: %w: %q is none", name, job.ErrInvalid, chosen), "Engines are auto, built-in and openssh.")
 	}
 	key := h.Destination.String()
-	return e.settings.change(func(s *settings) {
+	err = e.settings.change(func(s *settings) {
 		if s.Engines == nil {
 			s.Engines = map[string]string{}
 		}
@@ -66,4 +66,8 @@ func (e *Engine) SetHostEngine(_ context.Context, name, chosen string) error {
 			delete(s.Engines, key)
 		}
 	})
+	if err != nil {
+		return err
+	}
+	return e.set(h.Name, "it is reached with: %s", chosen)
 }

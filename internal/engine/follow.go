@@ -237,7 +237,9 @@ func (e *Engine) Sources(ctx context.Context, host string) (Sources, error) {
 	if h.Local {
 		out, _, err = ask(ctx, tail.Discover())
 	} else {
+		before := e.pool.State(h.Destination)
 		out, _, _, err = e.pool.Output(ctx, h.Destination, tail.Discover(), nil, discoverLimit)
+		e.connected(h, before, ", to ask for its logs")
 	}
 	if err != nil && len(out) == 0 {
 		return Sources{}, connectError(fmt.Errorf("ask %s for its logs: %w", host, err))

@@ -200,7 +200,10 @@ func (e *Engine) ConnectHost(ctx context.Context, name string) error {
 	if err != nil || h.Local {
 		return err
 	}
-	return connectError(e.pool.Connect(ctx, h.Destination))
+	before := e.pool.State(h.Destination)
+	err = e.pool.Connect(ctx, h.Destination)
+	e.connected(h, before, "")
+	return connectError(err)
 }
 
 // DisconnectHost closes the connections to a host. Jobs that run there are lost.

@@ -167,7 +167,7 @@ func (e *Engine) Trust(dir string, yes bool) error {
 	if err != nil {
 		return withTargetHint(err)
 	}
-	return e.settings.change(func(s *settings) {
+	err = e.settings.change(func(s *settings) {
 		delete(s.Trusted, dir)
 		if yes {
 			if s.Trusted == nil {
@@ -176,6 +176,14 @@ func (e *Engine) Trust(dir string, yes bool) error {
 			s.Trusted[dir] = contentHash(dir, m)
 		}
 	})
+	switch {
+	case err != nil:
+		return err
+	case yes:
+		return e.set("", "make may be asked for the targets of %s", dir)
+	default:
+		return e.set("", "make may not be asked for the targets of %s any more", dir)
+	}
 }
 
 // SetMode remembers how a target is to be run.

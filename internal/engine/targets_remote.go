@@ -43,9 +43,11 @@ func (e *Engine) RemoteTargets(ctx context.Context, host, dir string) (Targets, 
 	ctx, cancel := context.WithTimeoutCause(ctx, readWait, fmt.Errorf("%s did not answer within %v", host, readWait))
 	defer cancel()
 	out := Targets{Dir: dir, Targets: []Target{}, Problems: []target.Problem{}}
+	before := e.pool.State(h.Destination)
 	if err := e.pool.Connect(ctx, h.Destination); err != nil {
 		return out, connectError(err)
 	}
+	e.connected(h, before, ", to read the targets of "+dirName(dir))
 	m, err := target.Parse(func(name string) ([]byte, error) { return e.readThere(ctx, h.Destination, dir, name) })
 	if err != nil {
 		return out, withTargetHint(fmt.Errorf("project %s on %s: %w", dirName(dir), host, err))

@@ -105,17 +105,19 @@ func (e *Engine) Database() (string, error) {
 // UseDatabase makes a database the archive, from now on; without one, none. A URL
 // with a password is refused: passwords belong into the keychain.
 func (e *Engine) UseDatabase(url string) error {
+	server := "none"
 	if url != "" {
 		look := archive.Open(archive.Config{URL: url, FromFile: true})
 		defer look.Close()
 		if err := look.Status().Error; err != nil {
 			return err
 		}
+		server = look.Status().Server // without a password
 	}
 	if err := e.settings.change(func(s *settings) { s.Database = url }); err != nil {
 		return err
 	}
-	return e.rejoin()
+	return errors.Join(e.set("", "database: %s", server), e.rejoin())
 }
 
 // SetDatabasePassword stores the password of the archive's login in the keychain.
@@ -132,7 +134,7 @@ func (e *Engine) SetDatabasePassword(ctx context.Context, password string) error
 		return err
 	}
 	a.Retry()
-	return e.rejoin()
+	return errors.Join(e.set("", "a password was stored for the database %s", server), e.rejoin())
 }
 
 // ChooseHistory says which jobs go into the archive: those that were begun at or

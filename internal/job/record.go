@@ -73,6 +73,8 @@ const (
 	EntryNote    EntryKind = "note"    // Text was noted on the job About
 	EntryLabel   EntryKind = "label"   // it got the label Text
 	EntryUnlabel EntryKind = "unlabel" // the label Text was taken off it
+	EntrySetting EntryKind = "setting" // something was set: Text says what, Host for which host if for one
+	EntryConnect EntryKind = "connect" // Host was connected to, and no job needed it; Text says which way
 )
 
 // Statement is what an entry of a ledger says. The ledger of an installation is

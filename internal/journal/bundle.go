@@ -345,7 +345,7 @@ func (j *Journal) takeIn(f *os.File, h bundleHead, s job.Statement, what job.Job
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return what, err
 	}
-	s.Kind, s.By, s.Why = job.EntryImport, by, "from installation "+h.Installation
+	s.Kind, s.By, s.Why, s.Host = job.EntryImport, by, "from installation "+h.Installation, what.Host
 	if h.Installation != j.id {
 		what.Origin = h.Installation
 		data, err := json.Marshal(origin{Installation: h.Installation, By: by, At: time.Now().UTC(), Ledger: h.Ledger})

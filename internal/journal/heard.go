@@ -137,8 +137,11 @@ func putSaid(tx *sql.Tx, s job.Statement) error {
 	if s.About != "" {
 		about = s.About
 	}
-	if s.Text != "" {
+	switch {
+	case s.Text != "":
 		text = s.Text
+	case s.Kind == job.EntryKey:
+		text = s.Kept
 	}
 	done, err := tx.Exec(`INSERT INTO said (n, at, kind, job, host, who, text) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		int64(s.N), s.At.UnixMilli(), string(s.Kind), string(about), s.Host, s.By, text)

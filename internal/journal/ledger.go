@@ -134,7 +134,7 @@ func (l *ledger) add(entries ...job.Statement) error {
 }
 
 // signs reports whether entries of a kind are signed themselves.
-func signs(k job.EntryKind) bool { return k != job.EntryBegin }
+func signs(k job.EntryKind) bool { return k != job.EntryBegin && k != job.EntryConnect }
 
 // locked runs do while no other process writes.
 func (l *ledger) locked(do func() error) error {

@@ -204,8 +204,17 @@ func (j *Journal) removeAll(ctx context.Context, batch []job.Statement, why, by 
 		return nil
 	}
 	entries := slices.Clone(batch)
+	listed := make([]job.ID, len(batch))
+	for i := range batch {
+		listed[i] = batch[i].Job
+	}
+	host, err := j.cat.hosts(ctx, listed) // afterwards nobody knows it any more
+	if err != nil {
+		return err
+	}
 	for i := range entries {
 		entries[i].Kind, entries[i].By, entries[i].Why = job.EntryRemove, by, why
+		entries[i].Host = host[entries[i].Job]
 	}
 	if err := j.ledger.add(entries...); err != nil {
 		return err

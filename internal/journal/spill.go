@@ -69,7 +69,7 @@ func (j *Journal) spill(ctx context.Context, id job.ID, first, last uint64, by, 
 	if done.Bytes == 0 {
 		return done, fmt.Errorf("%w: it has no lines %d to %d", job.ErrInvalid, first, last)
 	}
-	s.Kind, s.First, s.Last, s.By, s.Why = job.EntrySpill, done.First, done.Last, by, why
+	s.Kind, s.First, s.Last, s.By, s.Why, s.Host = job.EntrySpill, done.First, done.Last, by, why, x.seal.Job.Host
 	if err := j.ledger.add(s); err != nil {
 		return done, err
 	}
