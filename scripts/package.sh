@@ -5,6 +5,7 @@
 #
 #   scripts/package.sh          all of it
 #   scripts/package.sh linux    only the programs and packages for Linux on amd64
+#   scripts/package.sh tested   these, and the installer for Windows: what package-test looks at
 #
 # FORMATS are the kinds of packages; VERSION is taken instead of what git says; MINISIGN_KEY is the file of the
 # secret key to sign with. Everything that is the publisher's is in build/release.conf.
@@ -192,11 +193,13 @@ packages_of_the_window
 if [ "$what" = all ]; then
 	vmo linux arm64
 	packages_of_vmo arm64
-	for arch in amd64 arm64; do
-		resources vmo $arch cmd/vmo
-		vmo windows $arch
-		vmo darwin $arch
-	done
+	for arch in amd64 arm64; do vmo darwin $arch; done
+	resources vmo arm64 cmd/vmo
+	vmo windows arm64
+fi
+if [ "$what" != linux ]; then
+	resources vmo amd64 cmd/vmo
+	vmo windows amd64
 	windows
 fi
 (cd "$dist" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)

@@ -92,16 +92,17 @@ func TestFor_TheFilesOfASystem(t *testing.T) {
 		m.Files = append(m.Files, update.File{Name: name})
 	}
 	for want, s := range map[string]update.System{
-		"sudo apt install ./vmo_0.8.0_amd64.deb ./vm-orchestrator_0.8.0_amd64.deb":       {OS: "linux", Arch: "amd64", Family: "debian", Program: "/usr/bin/vmo", Window: true},
-		"sudo apt install ./vmo_0.8.0_arm64.deb":                                         {OS: "linux", Arch: "arm64", Family: "debian", Program: "/usr/bin/vmo"},
-		"sudo dnf install ./vmo-0.8.0-1.x86_64.rpm ./vm-orchestrator-0.8.0-1.x86_64.rpm": {OS: "linux", Arch: "amd64", Family: "fedora", Program: "/usr/bin/vm-orchestrator", Window: true},
-		"sudo zypper install --allow-unsigned-rpm ./vmo-0.8.0-1.aarch64.rpm":             {OS: "linux", Arch: "arm64", Family: "suse", Program: "/usr/bin/vmo"},
-		"sudo pacman -U ./vmo-0.8.0-1-x86_64.pkg.tar.zst":                                {OS: "linux", Arch: "amd64", Family: "arch", Program: "/usr/bin/vmo"},
-		"sudo apk add --allow-untrusted ./vmo_0.8.0-r0_x86_64.apk":                       {OS: "linux", Arch: "amd64", Family: "alpine", Program: "/usr/bin/vmo"},
-		"End what it runs, then put vmo-0.8.0-linux-amd64 in the place of vmo.":          {OS: "linux", Arch: "amd64", Family: "debian", Program: "/home/ann/.local/bin/vmo"},
-		"End what it runs, then put vmo-0.8.0-darwin-arm64 in the place of vmo.":         {OS: "darwin", Arch: "arm64", Program: "/usr/local/bin/vmo"},
-		"Close the window, then run vm-orchestrator-0.8.0-windows-amd64-setup.exe.":      {OS: "windows", Arch: "amd64", Program: `C:\vmo.exe`},
-		"End what it runs, then put vmo-0.8.0-windows-arm64.exe in the place of vmo.":    {OS: "windows", Arch: "arm64", Program: `C:\vmo.exe`},
+		"sudo apt install ./vmo_0.8.0_amd64.deb ./vm-orchestrator_0.8.0_amd64.deb":                      {OS: "linux", Arch: "amd64", Family: "debian", Program: "/usr/bin/vmo", Window: true},
+		"sudo apt install ./vmo_0.8.0_arm64.deb":                                                        {OS: "linux", Arch: "arm64", Family: "debian", Program: "/usr/bin/vmo"},
+		"sudo dnf install ./vmo-0.8.0-1.x86_64.rpm ./vm-orchestrator-0.8.0-1.x86_64.rpm":                {OS: "linux", Arch: "amd64", Family: "fedora", Program: "/usr/bin/vm-orchestrator", Window: true},
+		"sudo zypper install --allow-unsigned-rpm ./vmo-0.8.0-1.aarch64.rpm":                            {OS: "linux", Arch: "arm64", Family: "suse", Program: "/usr/bin/vmo"},
+		"sudo pacman -U ./vmo-0.8.0-1-x86_64.pkg.tar.zst":                                               {OS: "linux", Arch: "amd64", Family: "arch", Program: "/usr/bin/vmo"},
+		"sudo apk add --allow-untrusted ./vmo_0.8.0-r0_x86_64.apk":                                      {OS: "linux", Arch: "amd64", Family: "alpine", Program: "/usr/bin/vmo"},
+		"End what it runs, then put vmo-0.8.0-linux-amd64 in the place of vmo.":                         {OS: "linux", Arch: "amd64", Family: "debian", Program: "/home/ann/.local/bin/vmo"},
+		"End what it runs, then put vm-orchestrator-0.8.0-linux-amd64 in the place of vm-orchestrator.": {OS: "linux", Arch: "amd64", Family: "debian", Program: "/home/ann/bin/vm-orchestrator"},
+		"End what it runs, then put vmo-0.8.0-darwin-arm64 in the place of vmo.":                        {OS: "darwin", Arch: "arm64", Program: "/usr/local/bin/vmo"},
+		"Close the window, then run vm-orchestrator-0.8.0-windows-amd64-setup.exe.":                     {OS: "windows", Arch: "amd64", Program: `C:\vmo.exe`},
+		"End what it runs, then put vmo-0.8.0-windows-arm64.exe in the place of vmo.":                   {OS: "windows", Arch: "arm64", Program: `C:\vmo.exe`},
 	} {
 		if files, how := m.For(s); how != want || len(files) == 0 {
 			t.Errorf("%+v: %q with %v, want %q", s, how, files, want)

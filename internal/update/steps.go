@@ -1,7 +1,9 @@
 package update
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -73,7 +75,6 @@ func (m Manifest) For(s System) (files []File, how string) {
 		}
 		return i >= 0
 	}
-	const apart = "End what it runs, then put %s in the place of %s."
 	switch p, packaged := packages[s.Family]; {
 	case s.OS == "windows":
 		if pick(`vm-orchestrator-.*-windows-` + s.Arch + `-setup\.exe`) {
@@ -102,12 +103,16 @@ func (m Manifest) For(s System) (files []File, how string) {
 		}
 		return nil, ""
 	}
-	name := "vmo-.*-" + s.OS + "-" + s.Arch
+	program := "vmo"
+	if s.OS == "linux" && filepath.Base(s.Program) == "vm-orchestrator" {
+		program = "vm-orchestrator"
+	}
+	name := program + "-.*-" + s.OS + "-" + s.Arch
 	if s.OS == "windows" {
 		name += `\.exe`
 	}
 	if pick(name) {
-		how = strings.Replace(strings.Replace(apart, "%s", files[0].Name, 1), "%s", "vmo", 1)
+		how = fmt.Sprintf("End what it runs, then put %s in the place of %s.", files[0].Name, program)
 	}
 	return files, how
 }
