@@ -67,6 +67,25 @@ func (b *Hosts) SetEngine(name, chosen string) error {
 	return e.SetHostEngine(b.shell.ctx, name, chosen)
 }
 
+// ChangedKey tells which host key was refused because another one is known.
+func (b *Hosts) ChangedKey(name string) (engine.ChangedKey, error) {
+	e, _, err := b.listed(name)
+	if err != nil {
+		return engine.ChangedKey{}, err
+	}
+	return e.ChangedHostKey(name)
+}
+
+// ReplaceKey puts that key into the place of the known one. Typed is what the
+// operator has typed: the name of the machine that showed it.
+func (b *Hosts) ReplaceKey(name, fingerprint, typed string) error {
+	e, _, err := b.listed(name)
+	if err != nil {
+		return err
+	}
+	return e.ReplaceHostKey(name, fingerprint, typed)
+}
+
 // Sources looks for the logs that a host really has.
 func (b *Hosts) Sources(name string) (engine.Sources, error) {
 	e, _, err := b.listed(name)

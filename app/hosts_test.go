@@ -356,3 +356,50 @@ func TestJobs_TunnelThere(t *testing.T) {
 		t.Errorf("of the configuration: %+v, %v", configured, err)
 	}
 }
+
+// Ensure a host key that has changed is shown to the page with the known one, and
+// replaced only with the name of the machine.
+func TestHosts_AChangedHostKey(t *testing.T) {
+	t.Parallel()
+	a, _, s := there(t, remotetest.Config{HostKeys: []string{"ed25519"}})
+	if _, err := a.Hosts.ChangedKey("web1"); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("of a host that nobody has connected to: %v", err)
+	}
+	own, err := os.ReadFile(s.KnownHosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := os.ReadFile(remotetest.Keygen(t, filepath.Join(t.TempDir(), "other"), "ed25519", "-N", "") + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(string(own), " ")
+	if err := os.WriteFile(s.KnownHosts, []byte(name+" "+string(public)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Hosts.Connect("web1"); err == nil {
+		t.Fatal("it is connected")
+	}
+	if state := hostState(t, a, "web1"); state.Status != remote.StatusHostKey || !state.KeyChanged {
+		t.Errorf("refused: %+v", state)
+	}
+	c, err := a.Hosts.ChangedKey("web1")
+	if err != nil || c.Hop != "web1" || len(c.Old) != 1 || c.Old[0].File != s.KnownHosts || c.Old[0].Line != 1 || c.Old[0].Fingerprint == c.Fingerprint {
+		t.Fatalf("ChangedKey: %+v, %v", c, err)
+	}
+	if err := a.Hosts.ReplaceKey("web1", c.Fingerprint, "web"); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("with another name: %v", err)
+	}
+	if err := a.Hosts.ReplaceKey("web1", c.Fingerprint, "web1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Hosts.Connect("web1"); err != nil {
+		t.Fatal(err)
+	}
+	if state := hostState(t, a, "web1"); state.Status != remote.StatusConnected || state.KeyChanged {
+		t.Errorf("connected: %+v", state)
+	}
+	if now, err := os.ReadFile(s.KnownHosts); err != nil || string(now) != string(own) {
+		t.Errorf("the file is %q, %v; want %q", now, err, own)
+	}
+}

@@ -129,6 +129,8 @@ func TestWire_GoldenFiles(t *testing.T) {
 			Options: []engine.Option{{Key: "identityfile", Values: []string{"/home/ann/.ssh/id_ed25519"}, File: "/home/ann/.ssh/config", Line: 5}}, Differs: []string{"Compression: not used"},
 			Forwards: []engine.Forward{{Kind: engine.ForwardLocal, Listen: "5432", To: "db1:5432"}, {Kind: engine.ForwardDynamic, Listen: "*:1080"}},
 		},
+		"changed-key": engine.ChangedKey{Hop: "bastion", Name: "[10.0.0.1]:2222", Type: "ssh-ed25519", Fingerprint: "SHA256:x", Kept: true, Blocked: "it is for all users",
+			Old: []engine.KnownKey{{Type: "ssh-rsa", Fingerprint: "SHA256:y", File: "/home/ann/.ssh/known_hosts", Line: 3}}},
 		"sources": engine.Sources{Found: []tail.Found{{Source: "docker:web", Kind: tail.Docker, Name: "web", Detail: "shop/web:1.41", State: "running"}}, Problems: []string{"journal: not allowed"}},
 		"prompts": []engine.Prompt{
 			{ID: "1", Kind: "host-key", Hop: hop, HostKey: &remote.HostKeyQuestion{Hop: hop, Type: "ssh-ed25519", Fingerprint: "SHA256:x", File: "/home/ann/.ssh/known_hosts", Others: []string{"web2 (known_hosts:3)"}}},

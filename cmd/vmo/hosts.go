@@ -31,7 +31,7 @@ is connected to, and nothing that a configuration names is run.
 			})
 		},
 	}
-	cmd.AddCommand(c.hostShowCommand(), c.hostSourcesCommand(), c.hostEngineCommand())
+	cmd.AddCommand(c.hostShowCommand(), c.hostSourcesCommand(), c.hostEngineCommand(), c.hostForgetCommand())
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -176,5 +177,53 @@ func TestKill_NamesWhatIsLeftOnTheHost(t *testing.T) {
 		if out := h.must("cancel", string(j.ID)); !strings.Contains(out, "1 of its processes") || len(running()) != 0 {
 			t.Errorf("cancel says %q; %v are left", out, running())
 		}
+	}
+}
+
+// Ensure the key of a host that was installed anew is forgotten as ssh-keygen -R
+// forgets it, and that the host is then asked about as a new one.
+func TestHosts_ForgetAHostKey(t *testing.T) {
+	t.Parallel()
+	h, s := fleet(t, "web1")
+	other := remotetest.Keygen(t, filepath.Join(h.dir, "other"), "ed25519", "-N", "") + ".pub"
+	public, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, key := fmt.Sprintf("[127.0.0.1]:%d", s.Port), strings.Join(strings.Fields(string(public))[:2], " ")
+	ours, theirs := filepath.Join(h.dir, "known_hosts"), filepath.Join(h.dir, "known_hosts_2")
+	for _, file := range []string{ours, theirs} {
+		write(t, file, "# mine\nelsewhere "+key+"\n"+name+" "+key+"\n@revoked "+name+" "+key+"\n[127.0.0.1]:1 "+key+"\n")
+	}
+	config, err := os.ReadFile(filepath.Join(h.dir, "ssh_config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(h.dir, "ssh_config"), "Host web1\n  UserKnownHostsFile "+ours+"\n"+string(config))
+	if _, errs, code := h.vmo("exec", "--on", "web1", "--", "true"); code != 255 || !strings.Contains(errs, "has changed") || !strings.Contains(errs, "vmo hosts forget web1") {
+		t.Errorf("before: exit code %d, %q", code, errs)
+	}
+	out := h.must("hosts", "forget", "web1")
+	if !strings.Contains(out, "SHA256:") || !strings.Contains(out, ours+":3") {
+		t.Errorf("it says %q", out)
+	}
+	if out, err := exec.Command("ssh-keygen", "-f", theirs, "-R", name).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v\n%s", err, out)
+	}
+	for _, suffix := range []string{"", ".old"} {
+		got, err := os.ReadFile(ours + suffix)
+		want, err2 := os.ReadFile(theirs + suffix)
+		if err != nil || err2 != nil || string(got) != string(want) {
+			t.Errorf("known_hosts%s is\n%s\nand of ssh-keygen\n%s%v %v", suffix, got, want, err, err2)
+		}
+	}
+	if _, errs, code := h.vmo("exec", "--on", "web1", "--", "true"); code != 255 || !strings.Contains(errs, "is not known") {
+		t.Errorf("after: exit code %d, %q", code, errs)
+	}
+	if _, errs, code := h.vmo("hosts", "forget", "web1"); code == 0 || !strings.Contains(errs, "not found") {
+		t.Errorf("once more: exit code %d, %q", code, errs)
+	}
+	if list := h.must("jobs"); !strings.Contains(list, "forget-host-key web1") {
+		t.Errorf("the history is\n%s", list)
 	}
 }

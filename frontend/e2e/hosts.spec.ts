@@ -274,3 +274,29 @@ test('tunnels: those of the configuration and one of one’s own open, are liste
   await page.getByLabel('Port, address:port or socket that listens').fill('*:1080');
   await expect(page.getByRole('region', { name: 'Tunnels through web1' })).toContainText('-D *:1080 – others than this machine can reach it');
 });
+
+test('a host key that has changed is replaced only by whoever types the name of the machine', async ({ page }) => {
+  const errors = await open(page);
+  await choose(page, 'stage2');
+  await page.getByTestId('host-key-button').click();
+  const dialog = page.getByTestId('host-key-dialog');
+  await expect(dialog).toContainText('Somebody may be listening in');
+  await expect(dialog).toContainText('SHA256:Qm0vXcYk1b3n9fT6V0wqQwK1F9mJdGQ0mZ1WqgA2nN4');
+  await expect(dialog).toContainText('/home/ada/.ssh/known_hosts:9');
+  await expect(dialog.getByTestId('new-key')).toContainText('SHA256:uNiVztksCsDhcc0u9e8BrwQrGr6pKoC8TkVWx6nTqhM');
+  await axe(page);
+  const replace = page.getByTestId('host-key-replace');
+  await expect(replace).toBeDisabled();
+  await page.keyboard.press('Enter'); // the focus is on the answer that does nothing
+  await expect(dialog).toHaveCount(0);
+  await page.getByTestId('host-key-button').click();
+  await page.getByTestId('host-key-name').fill('stage1');
+  await page.getByTestId('host-key-name').press('Enter');
+  await expect(replace).toBeDisabled();
+  await expect(page.getByTestId('host-page')).toHaveAttribute('data-status', 'host-key');
+  await page.getByTestId('host-key-name').fill('stage2');
+  await replace.click();
+  await expect(dialog).toHaveCount(0);
+  await expect(page.getByTestId('host-page')).toHaveAttribute('data-status', 'connected');
+  expect(errors).toEqual([]);
+});

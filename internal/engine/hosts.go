@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"vmorchestrator/internal/inventory"
 	"vmorchestrator/internal/job"
@@ -230,40 +229,6 @@ func connectError(err error) error {
 
 // pool's hints: a connection changed, so the list of hosts may look different.
 func (e *Engine) hostChanged(inventory.Destination) { e.changes.addHosts() }
-
-// accepted records that a host key was accepted: as a job, so that it is in the
-// history, the search and the archive like everything else that was done.
-func (e *Engine) accepted(k remote.AcceptedKey) {
-	text := fmt.Sprintf("%s %s of %s (%s), accepted: %s\n", k.Type, k.Fingerprint, k.Hop.Name, k.Hop.Addr, k.Because)
-	switch {
-	case k.Line > 0:
-		text += fmt.Sprintf("written to %s:%d\n", k.File, k.Line)
-	default:
-		text += fmt.Sprintf("not written to %s\n", k.File)
-	}
-	spec := job.Spec{Argv: []string{"accept-host-key", k.Hop.Name, k.Type, k.Fingerprint}}
-	run := job.NewRun(spec, k.Hop.Host)
-	err := func() error {
-		what := run.Begin(k.Hop.Host, e.config.Operator, k.At)
-		what.Event = true
-		r, err := e.journal.Begin(what)
-		if err != nil {
-			return err
-		}
-		err = r.Start(os.Getpid())
-		if err == nil {
-			_, err = r.Writer(job.Stdout).Write([]byte(text))
-		}
-		code := 0
-		_, end := r.Finish(job.Exit{State: job.Succeeded, Cause: job.CauseExit, Code: &code, At: time.Now()})
-		return errors.Join(err, end)
-	}()
-	if err != nil {
-		e.mu.Lock()
-		e.unfinished = append(e.unfinished, fmt.Errorf("record the accepted host key of %s: %w", k.Hop.Name, err))
-		e.mu.Unlock()
-	}
-}
 
 // left names what a job whose owner died may have left.
 func left(j job.Job, pid int) []job.Survivor {

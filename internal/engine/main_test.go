@@ -9,7 +9,9 @@ import (
 
 // Tests never touch the keychain of the operator, nor a database of his.
 func TestMain(m *testing.M) {
-	os.Setenv("VMO_KEYCHAIN", "off")
+	if os.Getenv("VMO_TEST_KEYCHAIN") == "" { // there it is one of the test's own
+		os.Setenv("VMO_KEYCHAIN", "off")
+	}
 	for _, name := range []string{"VMO_DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"} {
 		os.Unsetenv(name)
 	}

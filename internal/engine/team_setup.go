@@ -103,8 +103,14 @@ func (e *Engine) Database() (string, error) {
 }
 
 // UseDatabase makes a database the archive, from now on; without one, none. A URL
-// with a password is refused: passwords belong into the keychain.
+// with a password is refused: passwords belong into the keychain. From there the
+// password of the database goes that stood in the settings before, as nothing here
+// would ever ask for it again.
 func (e *Engine) UseDatabase(url string) error {
+	before, err := e.Database()
+	if err != nil {
+		return err
+	}
 	server := "none"
 	if url != "" {
 		look := archive.Open(archive.Config{URL: url, FromFile: true})
@@ -117,7 +123,34 @@ func (e *Engine) UseDatabase(url string) error {
 	if err := e.settings.change(func(s *settings) { s.Database = url }); err != nil {
 		return err
 	}
-	return errors.Join(e.set("", "database: %s", server), e.rejoin())
+	return errors.Join(e.set("", "database: %s", server), e.rejoin(), forgetPassword(before, url))
+}
+
+// keychainTime bounds what is asked of the keychain on the way.
+const keychainTime = 10 * time.Second
+
+// forgetPassword removes the password of a database that another one, or none, has
+// taken the place of.
+func forgetPassword(before, now string) error {
+	server := func(url string) string {
+		if url == "" {
+			return ""
+		}
+		look := archive.Open(archive.Config{URL: url, FromFile: true})
+		defer look.Close()
+		return look.Status().Server
+	}
+	gone := server(before)
+	if gone == "" || gone == server(now) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keychainTime)
+	defer cancel()
+	err := secret.Delete(ctx, passwordName(gone))
+	if errors.Is(err, secret.ErrUnavailable) {
+		return nil // then none was stored, or it is locked for whoever sits here
+	}
+	return err
 }
 
 // SetDatabasePassword stores the password of the archive's login in the keychain.

@@ -41,15 +41,16 @@ type host struct {
 	at   place
 	name string
 
-	mu     sync.Mutex
-	links  []*link
-	flight *flight       // the attempt under way to make another link
-	full   bool          // another link could not be made beside those there are
-	limit  int           // sessions of one link
-	freed  chan struct{} // closed when a session has ended or a link was lost
-	state  State
-	wanted int           // how many want it to be connected all the time
-	again  chan struct{} // wakes the reconnect; nil when there is none
+	mu         sync.Mutex
+	links      []*link
+	flight     *flight       // the attempt under way to make another link
+	full       bool          // another link could not be made beside those there are
+	limit      int           // sessions of one link
+	freed      chan struct{} // closed when a session has ended or a link was lost
+	state      State
+	refusedKey *refusedKey   // the changed host key that the last attempt ended with
+	wanted     int           // how many want it to be connected all the time
+	again      chan struct{} // wakes the reconnect; nil when there is none
 }
 
 func newHost(p *Pool, at place) *host {

@@ -21,6 +21,8 @@ type HostKeyError struct {
 	Fingerprint string             // SHA256:…
 	Places      []knownhosts.Place // the lines that speak against it
 	Err         error              // why, in a sentence
+
+	refused *refusedKey // changed: what it takes to replace the known one; nil: nobody knows
 }
 
 // HostKeyKind says what is wrong with a host key.
@@ -45,6 +47,9 @@ func isHostKey(err error) bool { return errors.As(err, new(*HostKeyError)) }
 // refuse makes the error of a key that is not accepted.
 func (k *hopKeys) refuse(kind HostKeyKind, r knownhosts.Result, why error, hint string) error {
 	e := &HostKeyError{Kind: kind, Name: k.query.Name(), Type: r.Key.Type(), Fingerprint: ssh.FingerprintSHA256(r.Key), Places: r.Places, Err: why}
+	if kind == HostKeyChanged {
+		e.refused = k.refused(r)
+	}
 	return job.WithHint(e, hint)
 }
 
@@ -80,7 +85,7 @@ func (k *hopKeys) refuseChanged(r knownhosts.Result) error {
 	return k.refuse(HostKeyChanged, r,
 		fmt.Errorf("the host key of %s has changed: it shows %s %s, but another key stands in %s",
 			k.query.Name(), r.Key.Type(), ssh.FingerprintSHA256(r.Key), places(r.Places)),
-		"Somebody may be listening in. If the host was installed anew, compare the fingerprint there, then remove the old key: "+k.removal(r)+".")
+		"Somebody may be listening in. If the host was installed anew, compare the fingerprint there, then replace the old key: on its page in the window, with `vmo hosts forget "+shellWord(k.hop.Name)+"`, or with "+k.removal(r)+".")
 }
 
 // removal is the command that takes the old keys out.

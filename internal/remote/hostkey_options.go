@@ -131,19 +131,3 @@ func (k *hopKeys) strong(key ssh.PublicKey) error {
 	}
 	return nil
 }
-
-// ForgetHostKey takes the keys of a host out of the user's files, as the operator
-// wants it who knows that the host was installed anew: the next connection asks
-// about its new key. Each file that is changed stays beside it as FILE.old.
-func ForgetHostKey(o *inventory.Options) error {
-	q := hostKeyQuery(o)
-	for _, file := range hostKeyFiles(o).User {
-		if len(knownhosts.Files{User: []string{file}}.Read().Find(q.Name())) == 0 {
-			continue
-		}
-		if _, err := knownhosts.Replace(file, q, nil, false); err != nil {
-			return err
-		}
-	}
-	return nil
-}

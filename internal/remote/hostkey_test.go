@@ -463,7 +463,7 @@ func TestHostKey_AHostThatLostItsKnownTypeHasChanged(t *testing.T) {
 		t.Errorf("says %q with the hint %q", err, job.HintOf(err))
 	}
 	// What the hint says helps, and so does our own way.
-	if err := ForgetHostKey(inventory.New(inventory.Destination{}, "127.0.0.1", "", s.port, c.options)); err != nil {
+	if removed, err := ForgetHostKey(inventory.New(inventory.Destination{}, "127.0.0.1", "", s.port, c.options)); err != nil || len(removed) != 1 {
 		t.Fatal(err)
 	}
 	c.options["stricthostkeychecking"] = []string{"accept-new"}

@@ -181,8 +181,13 @@ func (m *master) explain(err error) error {
 	case !errors.Is(err, errEnded):
 		return err
 	case has("HOST IDENTIFICATION HAS CHANGED"):
-		return job.WithHint(&HostKeyError{Kind: HostKeyChanged, Name: alias, Type: f.keyType, Fingerprint: f.fingerprint, Err: said()},
-			"Somebody may be listening in. If the host was installed anew, compare the fingerprint there, then remove the old key with ssh-keygen -R.")
+		e := &HostKeyError{Kind: HostKeyChanged, Name: alias, Type: f.keyType, Fingerprint: f.fingerprint, Err: said()}
+		if f.fingerprint != "" { // of this machine, not of one on the way
+			o := m.d.step.options
+			e.refused = &refusedKey{hop: m.d.step.hop, query: hostKeyQuery(o), files: hostKeyFiles(o), kind: f.keyType, fingerprint: f.fingerprint}
+		}
+		return job.WithHint(e,
+			"Somebody may be listening in. If the host was installed anew, compare the fingerprint there, then remove the old key: on its page in the window, or with `vmo hosts forget "+shellWord(alias)+"`.")
 	case has("REVOKED HOST KEY", "is revoked", "marked as revoked"):
 		return job.WithHint(&HostKeyError{Kind: HostKeyRevoked, Name: alias, Type: f.keyType, Fingerprint: f.fingerprint, Err: said()},
 			"Do not connect: whoever holds this key may pose as "+alias+".")

@@ -119,6 +119,7 @@ type State struct {
 	Next        time.Time             `json:"next" ts_type:"string"`  // while disconnected: when it is tried again
 	Error       string                `json:"error"`                  // why there is no connection, in one line
 	Hint        string                `json:"hint"`                   // what to do about it
+	KeyChanged  bool                  `json:"key_changed"`            // it is that a host key has changed; see Pool.ChangedKey
 	Steps       []Step                `json:"steps"`                  // how far the last attempt came
 	Way         []Waypoint            `json:"way"`                    // the machines on the way as the last attempt found them, the host itself last
 	Engine      string                `json:"engine"`                 // "built-in" or "openssh"

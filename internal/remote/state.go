@@ -39,6 +39,7 @@ func (h *host) arrived(l *link, t *trail) {
 	if losesSessions(l.client.ServerVersion()) {
 		h.limit = 1
 	}
+	h.refusedKey = nil
 	h.state = State{
 		Destination: h.at.Destination, Status: StatusConnected, Since: since, Engine: "built-in",
 		LatencyMS: h.state.LatencyMS, Steps: t.all(), Way: t.came(""),
@@ -62,6 +63,8 @@ func losesSessions(version []byte) bool { return bytes.Contains(version, []byte(
 func (h *host) failed(t *trail, err error, silent bool) {
 	s := &h.state
 	s.Steps, s.Hint = t.all(), job.HintOf(err)
+	h.refusedKey = refusedBy(err)
+	s.KeyChanged = h.refusedKey != nil
 	var c *ConnectError
 	switch {
 	case errors.As(err, &c):

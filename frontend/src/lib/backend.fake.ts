@@ -371,13 +371,13 @@ export class FakeBackend implements Backend {
   /* hosts */
 
   get hosts(): Backend['hosts'] {
-    const { list, detail, connect, disconnect, engine, setEngine, sources } = this.there;
+    const { list, detail, connect, disconnect, engine, setEngine, changedKey, replaceKey, sources } = this.there;
     const targets = async (name: string, dir: string): Promise<TargetList> => {
       if (!this.there.find(name).local && this.there.find(name).state.status !== 'connected') await connect(name);
       if (!dir.includes('shop')) throw new AppError('not-found', `${dir} is not a folder on ${name}`, 'Type the path of a folder there; ~ is the home directory.');
       return structuredClone({ ...this.#read('/home/ada/src/shop'), dir });
     };
-    return { list, detail, connect, disconnect, engine, setEngine, sources, targets };
+    return { list, detail, connect, disconnect, engine, setEngine, changedKey, replaceKey, sources, targets };
   }
 
   /** What is in the database: this machine's jobs, and two of a colleague, of which one runs. */

@@ -10,10 +10,10 @@ import * as Projects from '../../wailsjs/go/app/Projects';
 import * as Prompts from '../../wailsjs/go/app/Prompts';
 import * as Settings from '../../wailsjs/go/app/Settings';
 import * as Updates from '../../wailsjs/go/app/Updates';
-import type { app, engine, job, journal } from '../../wailsjs/go/models';
+import type { app, engine, job, journal, remote } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type ArchiveInfo, type Backend, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type ChangedKey, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -49,6 +49,7 @@ export type Wire = [
   Checked<Missing<HostList, engine.Hosts>>,
   Checked<Missing<HostDetail, engine.HostDetail>>,
   Checked<Missing<Sources, engine.Sources>>,
+  Checked<Missing<ChangedKey, remote.ChangedKey>>,
   Checked<Missing<Prompt, engine.Prompt>>,
   Checked<Missing<Answer, engine.Answer> | Missing<engine.Answer, Answer>>,
   Checked<Missing<ShellRequest, app.ShellRequest> | Missing<app.ShellRequest, ShellRequest>>,
@@ -221,6 +222,11 @@ export const wails: Backend = {
     disconnect: (name) => call(Hosts.Disconnect(name)),
     engine: (name) => call(Hosts.Engine(name)),
     setEngine: (name, chosen) => call(Hosts.SetEngine(name, chosen)),
+    changedKey: async (name) => {
+      const changed = await call<ChangedKey>(Hosts.ChangedKey(name));
+      return { ...changed, old: changed.old ?? [] };
+    },
+    replaceKey: (name, fingerprint, typed) => call(Hosts.ReplaceKey(name, fingerprint, typed)),
     sources: async (name) => {
       const sources = await call<Sources>(Hosts.Sources(name));
       return { found: sources.found ?? [], problems: sources.problems ?? [] };

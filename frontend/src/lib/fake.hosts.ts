@@ -1,10 +1,11 @@
 /* The hosts of the fake backend: one of every state, and the questions that connecting asks. */
 
-import { AppError, type Answer, type ChosenEngine, type Found, type Host, type HostDetail, type HostList, type HostState, type Prompt, type Sources, type Step, type Waypoint } from './types';
+import { AppError, type Answer, type ChangedKey, type ChosenEngine, type Found, type Host, type HostDetail, type HostList, type HostState, type Prompt, type Sources, type Step, type Waypoint } from './types';
 
 const SSH = '/home/ada/.ssh/config';
 const YML = '/home/ada/src/infra/environments/production/config.yml';
 const NEVER = '0001-01-01T00:00:00Z';
+const OLD_PRINT = 'SHA256:Qm0vXcYk1b3n9fT6V0wqQwK1F9mJdGQ0mZ1WqgA2nN4';
 const PRINT = 'SHA256:uNiVztksCsDhcc0u9e8BrwQrGr6pKoC8TkVWx6nTqhM';
 
 const step = (hop: string, what: string, detail: string, ok = true): Step => ({ hop, what, detail, ok });
@@ -14,12 +15,12 @@ const BANNER = 'Example Ltd. Authorised users only.\n\tWhat you do here is recor
 const way = (...points: [name: string, addr: string, came: Waypoint['came']][]): Waypoint[] => points.map(([name, addr, came]) => ({ name, addr, came, banner: name === 'bastion' && came ? BANNER : '' }));
 
 const nothing: HostState = {
-  destination: { alias: '' }, status: 'unknown', since: NEVER, latency_ms: 0, attempt: 0, next: NEVER, error: '', hint: '', steps: [], way: [],
+  destination: { alias: '' }, status: 'unknown', since: NEVER, latency_ms: 0, attempt: 0, next: NEVER, error: '', hint: '', key_changed: false, steps: [], way: [],
   engine: '', connections: 0, sessions: 0, max_sessions: 0, server: '', host_key: '', kex: '', cipher: '', mac: '',
 };
 
 const up = (name: string, address: string, latency: number): Partial<HostState> => ({
-  status: 'connected', since: new Date().toISOString(), latency_ms: latency, engine: 'built-in', connections: 1, sessions: 1, max_sessions: 10, error: '', hint: '', attempt: 0, next: NEVER,
+  status: 'connected', key_changed: false, since: new Date().toISOString(), latency_ms: latency, engine: 'built-in', connections: 1, sessions: 1, max_sessions: 10, error: '', hint: '', attempt: 0, next: NEVER,
   server: 'SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3', host_key: `ssh-ed25519 ${PRINT}`, kex: 'curve25519-sha256', cipher: 'aes128-gcm@openssh.com', mac: 'implicit',
   way: name === 'bastion' ? way([name, `ada@${address}:22`, 'through']) : way(['bastion', 'ada@bastion.example.org:22', 'through'], [name, `deploy@${address}:22`, 'through']),
   steps: [step('bastion', 'tcp', 'bastion.example.org:22'), step(name, 'handshake', 'SSH-2.0-OpenSSH_9.2p1'), step(name, 'host key', `ssh-ed25519 ${PRINT} in ~/.ssh/known_hosts:12`), step(name, 'publickey', '~/.ssh/id_ed25519 accepted')],
@@ -53,7 +54,7 @@ function hosts(): Host[] {
       steps: [step('stage1', 'resolve', 'stage1.example.org is 198.51.100.7'), step('stage1', 'tcp', '198.51.100.7:22: i/o timeout', false)],
     }),
     host('stage2', 'staging', 44, {}, {
-      status: 'host-key', since: ago(86_400), error: 'the host key has changed', hint: 'If the machine was set up anew, remove the old line with: ssh-keygen -R stage2',
+      status: 'host-key', since: ago(86_400), error: 'the host key has changed', hint: 'Somebody may be listening in. If the host was installed anew, compare the fingerprint there, then replace the old key: on its page in the window, or with `vmo hosts forget stage2`.', key_changed: true,
       steps: [step('stage2', 'tcp', '198.51.100.8:22'), step('stage2', 'host key', `ssh-ed25519 ${PRINT} is not the one in ~/.ssh/known_hosts:9`, false)],
     }),
     host('bastion', '', 3, { address: 'bastion.example.org', user: 'ada' }, up('bastion', 'bastion.example.org', 8)),
@@ -121,7 +122,7 @@ export class FakeHosts {
       this.set(name, { ...state, status, since: new Date().toISOString() });
       throw new AppError('internal', state.error ?? '', state.hint ?? '');
     };
-    if (['queue-eu-west-1.internal', 'stage1', 'stage2'].includes(name)) fail(before.status, before);
+    if (['queue-eu-west-1.internal', 'stage1'].includes(name) || (name === 'stage2' && !this.#replaced)) fail(before.status, before);
     if (name === 'web2') {
       const keys = await Promise.all([this.#hostKey('bastion', name, 1, 2), this.#hostKey(name, name, 2, 2)]);
       if (!keys.every((a) => a.accept)) fail('host-key', { error: 'the host key was not accepted', hint: 'Connect again and compare it.', steps: [step('bastion', 'tcp', 'bastion.example.org:22'), step(keys[0]?.accept ? name : 'bastion', 'host key', `ssh-ed25519 ${PRINT} was refused`, false)] });
@@ -133,6 +134,21 @@ export class FakeHosts {
       if (!answer.accept) fail('auth-failed', { error: 'the password was not given', hint: 'Connect again.', steps: [step(name, 'tcp', 'pi.local:22'), step(name, 'password', 'nobody answered', false)] });
     }
     this.set(name, up(name, found.address, 21));
+  };
+
+  #replaced = false; // the key of stage2
+
+  changedKey = async (name: string): Promise<ChangedKey> => {
+    const old = [{ type: 'ssh-ed25519', fingerprint: OLD_PRINT, file: '/home/ada/.ssh/known_hosts', line: 9 }];
+    if (!this.find(name).state.key_changed) throw new AppError('not-found', `the host key of ${name}: not found that was refused because it has changed`, 'Connect again and see what is wrong now.');
+    return { hop: name, name: `${name}.example.org`, type: 'ssh-ed25519', fingerprint: PRINT, old, kept: true, blocked: '' };
+  };
+
+  replaceKey = async (name: string, fingerprint: string, typed: string): Promise<void> => {
+    const changed = await this.changedKey(name);
+    if (typed !== changed.hop) throw new AppError('invalid', `replace the host key: "${typed}" is not the name of the machine, ${changed.hop}`);
+    if (fingerprint !== changed.fingerprint) throw new AppError('invalid', 'meanwhile it has shown another one', 'Somebody may be listening in.');
+    this.#replaced = true;
   };
 
   disconnect = async (name: string): Promise<void> => this.set(name, { ...nothing, destination: this.find(name).destination });

@@ -5,7 +5,7 @@ import type { Forward, Host, HostDetail, HostState } from './types';
 const at = Date.UTC(2026, 10, 23, 12);
 const state = (over: Partial<HostState> = {}): HostState => ({
   destination: { alias: 'web1' }, status: 'connected', since: new Date(at - 190_000).toISOString(), latency_ms: 12.4, attempt: 0, next: '0001-01-01T00:00:00Z', error: '', hint: '', steps: [], way: [],
-  engine: '', connections: 1, sessions: 0, max_sessions: 0, server: '', host_key: '', kex: '', cipher: '', mac: '', ...over,
+  key_changed: false, engine: '', connections: 1, sessions: 0, max_sessions: 0, server: '', host_key: '', kex: '', cipher: '', mac: '', ...over,
 });
 const host = (over: Partial<Host> = {}): Host => ({
   name: 'web1', local: false, environment: '', address: '10.0.0.1', user: '', port: 0, tags: [], origins: [], conflicts: [], destination: { alias: 'web1' }, state: state(), ...over,

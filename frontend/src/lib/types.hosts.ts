@@ -37,6 +37,7 @@ export interface HostState {
   next: string;
   error: string;
   hint: string;
+  key_changed: boolean; // it is that a host key has changed: changedKey tells which
   steps: Step[];
   way: Waypoint[]; // the host itself last
   engine: string;
@@ -48,6 +49,25 @@ export interface HostState {
   kex: string;
   cipher: string;
   mac: string;
+}
+
+/** A host key in a file of known hosts. */
+export interface KnownKey {
+  type: string;
+  fingerprint: string;
+  file: string;
+  line: number;
+}
+
+/** A host key that was refused because another one is known. */
+export interface ChangedKey {
+  hop: string; // the machine that showed it
+  name: string; // as known_hosts has it
+  type: string;
+  fingerprint: string;
+  old: KnownKey[];
+  kept: boolean; // the new one is written down in their place; else it is asked about
+  blocked: string; // why they cannot be replaced from here; "" if they can
 }
 
 export interface Origin {

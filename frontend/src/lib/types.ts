@@ -4,7 +4,7 @@
 import type { ArchiveInfo, DatabaseCheck, Exported, ExportFormat, TeamJob, Verdict } from './types.archive';
 import type { DoctorCheck, Report, SavedReport } from './types.diagnostics';
 import type { Followed } from './types.links';
-import type { Answer, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest, TunnelRequest } from './types.hosts';
+import type { Answer, ChangedKey, ChosenEngine, ExecRequest, HostDetail, HostList, Link, Prompt, ShellRequest, Sources, TailRequest, TunnelRequest } from './types.hosts';
 import type { UpdateInfo } from './types.updates';
 
 export type * from './types.archive';
@@ -429,6 +429,9 @@ export interface Backend {
     disconnect(name: string): Promise<void>;
     engine(name: string): Promise<ChosenEngine>;
     setEngine(name: string, chosen: ChosenEngine): Promise<void>;
+    changedKey(name: string): Promise<ChangedKey>;
+    /** Typed is what the operator has typed: the name of the machine that showed the key. */
+    replaceKey(name: string, fingerprint: string, typed: string): Promise<void>;
     sources(name: string): Promise<Sources>;
     targets(name: string, dir: string): Promise<TargetList>;
   };

@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ArchiveInfo, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
+import { AppError, type Answer, type ArchiveInfo, type ChangedKey, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type KnownKey, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -55,12 +55,14 @@ const targets: Fields<TargetList> = { dir: true, file: true, targets: true, prob
 const info: Fields<Info> = { version: true, data_dir: true, read_only: true, operator: true, max_parallel: true, os: true, opened: true };
 const host: Fields<Host> = { name: true, local: true, environment: true, address: true, user: true, port: true, tags: true, origins: true, conflicts: true, destination: true, state: true };
 const state: Fields<HostState> = {
-  destination: true, status: true, since: true, latency_ms: true, attempt: true, next: true, error: true, hint: true, steps: true, way: true, engine: true,
+  destination: true, status: true, since: true, latency_ms: true, attempt: true, next: true, error: true, hint: true, key_changed: true, steps: true, way: true, engine: true,
   connections: true, sessions: true, max_sessions: true, server: true, host_key: true, kex: true, cipher: true, mac: true,
 };
 const hosts: Fields<HostList> = { hosts: true, problems: true, ssh_config: true, looked: true };
 const tunnel: Fields<TunnelRequest> = { host: true, forwards: true };
 const detail: Fields<HostDetail> = { ...host, forwards: true, jumps: true, by: true, why: true, options: true, differs: true, resolved: true };
+const knownKey: Fields<KnownKey> = { type: true, fingerprint: true, file: true, line: true };
+const changedKey: Fields<ChangedKey> = { hop: true, name: true, type: true, fingerprint: true, old: true, kept: true, blocked: true };
 const sources: Fields<Sources> = { found: true, problems: true };
 const prompt: Fields<Prompt> = { id: true, kind: true, hop: true, host_key: false, secret: false, challenge: false };
 const answer: Fields<Answer> = { accept: true, values: true };
@@ -151,6 +153,8 @@ describe('what crosses from Go', () => {
     expect(golden('hosts')).toMatchObject({ hosts: [{ local: true }, { state: { status: 'disconnected', steps: [{ hop: 'web1', what: 'tcp', ok: true }], way: [{ name: 'bastion', addr: 'ann@bastion:22', came: 'through', banner: 'Authorised users only.\n' }, { name: 'web1', came: 'stopped' }] }, origins: [{ field: 'name', line: 4 }], destination: { alias: 'web1' } }], problems: [{ line: 7, host: 'db1' }] });
     has(golden('host-detail'), detail);
     expect(golden('host-detail').options).toEqual([{ key: 'identityfile', values: ['/home/ann/.ssh/id_ed25519'], file: '/home/ann/.ssh/config', line: 5 }]);
+    has(golden('changed-key'), changedKey);
+    has(first(golden('changed-key').old), knownKey);
     has(golden('sources'), sources);
     expect(first(golden('sources').found)).toMatchObject({ source: 'docker:web', kind: 'docker', name: 'web', state: 'running' });
   });

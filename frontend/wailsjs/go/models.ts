@@ -481,6 +481,21 @@ export namespace remote {
 	    fields: Field[];
 	    try: number;
 	}
+	export interface KnownKey {
+	    type: string;
+	    fingerprint: string;
+	    file: string;
+	    line: number;
+	}
+	export interface ChangedKey {
+	    hop: string;
+	    name: string;
+	    type: string;
+	    fingerprint: string;
+	    old: KnownKey[];
+	    kept: boolean;
+	    blocked: string;
+	}
 	
 	
 	export interface HostKeyQuestion {
@@ -490,6 +505,7 @@ export namespace remote {
 	    file: string;
 	    others: string[];
 	}
+	
 	export interface SecretQuestion {
 	    hop: Hop;
 	    kind: string;
@@ -517,6 +533,7 @@ export namespace remote {
 	    next: string;
 	    error: string;
 	    hint: string;
+	    key_changed: boolean;
 	    steps: Step[];
 	    way: Waypoint[];
 	    engine: string;

@@ -128,6 +128,17 @@ func Replace(file string, q Query, key ssh.PublicKey, hash bool) (int, error) {
 	return n, nil
 }
 
+// Removable reports why Replace would not remove the keys that a file has under the
+// name of a host.
+func Removable(file string, q Query) error {
+	text, err := readRegular(file)
+	if err != nil {
+		return err
+	}
+	_, err = without(file, text, q.Name())
+	return err
+}
+
 func rewrite(f *os.File, file string, q Query, text string) (int, error) {
 	info, err := f.Stat()
 	if err != nil {
