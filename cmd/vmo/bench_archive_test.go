@@ -175,6 +175,8 @@ func (b *archiveBench) history() {
 		{"vmo jobs --archive", nil},
 		{"vmo jobs --archive --host web-7", []string{"--host", "web-7"}},
 		{"vmo jobs --archive --state failed (there are none)", []string{"--state", "failed"}},
+		{"vmo jobs --archive --state running (there are none)", []string{"--state", "running"}},
+		{"vmo jobs --archive --count", []string{"--count"}},
 	} {
 		var took []time.Duration
 		for range 11 {
