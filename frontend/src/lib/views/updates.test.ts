@@ -71,3 +71,12 @@ it('says what failed and what to do', async () => {
   expect(alerts[0]?.textContent).toContain('not signed');
   expect(alerts[0]?.textContent).toContain('Install nothing');
 });
+
+it('tells a first question that fails from turning it on', async () => {
+  await open((b) => {
+    b.releases.backend.check = () => Promise.reject(new AppError('internal', 'look for a newer release: ask releases.example.com for releases: no route to host', 'Look whether it can be reached.'));
+  });
+  await fireEvent.click(screen.getByTestId('updates-on'));
+  expect((await screen.findByRole('alert')).textContent).toContain('Could not look for a newer release');
+  expect(words()).toBe('On, and not asked yet.');
+});
