@@ -21,6 +21,7 @@ type SearchQuery struct {
 	Context    int        `json:"context"` // lines before and behind
 	Jobs       job.Filter `json:"jobs"`
 	Team       bool       `json:"team"` // of everybody's jobs, as the archive has them
+	Job        job.ID     `json:"job"`  // only of this one; empty: of all that the filter means
 }
 
 // searchPage is what a search has found since it was asked last.
@@ -52,13 +53,14 @@ const (
 	searchWait  = 500 * time.Millisecond // for the first of them; the page asks again
 )
 
-// searches has the search of the page; there is one at a time. A search goes on
-// only as far as the page asks for what it finds.
+// searches has the searches of the page; there is one at a time through all jobs,
+// and one through one job. A search goes on only as far as the page asks for what it
+// finds.
 type searches struct {
 	shell *shell
 
 	mu     sync.Mutex
-	now    *searching
+	now    map[bool]*searching // true: through one job
 	closed bool
 }
 
@@ -73,7 +75,7 @@ type searching struct {
 	told map[job.ID]bool
 }
 
-// Search begins a search and ends the one before. What it finds comes by way of
+// Search begins a search and ends the one before of its kind. What it finds comes by way of
 // /journal/search.
 func (b *Jobs) Search(q SearchQuery) (string, error) {
 	e, err := b.shell.open()
@@ -83,12 +85,17 @@ func (b *Jobs) Search(q SearchQuery) (string, error) {
 	if q.Pattern == "" || len(q.Pattern) > mostPattern {
 		return "", fmt.Errorf("%w: a pattern of %d bytes", job.ErrInvalid, len(q.Pattern))
 	}
+	if q.Job != "" {
+		if _, err := job.ParseID(string(q.Job)); err != nil {
+			return "", err
+		}
+	}
 	search := e.Search
 	if q.Team {
 		search = e.SearchArchive
 	}
 	return b.shell.searches.begin(search, engine.Query{
-		Pattern: q.Pattern, Literal: q.Literal, IgnoreCase: q.IgnoreCase, Context: min(max(q.Context, 0), mostContext), Jobs: q.Jobs,
+		Pattern: q.Pattern, Literal: q.Literal, IgnoreCase: q.IgnoreCase, Context: min(max(q.Context, 0), mostContext), Jobs: q.Jobs, Job: q.Job,
 	})
 }
 
@@ -101,10 +108,13 @@ func (s *searches) begin(search func(context.Context, engine.Query, func(engine.
 	if s.closed {
 		return "", engine.ErrClosed
 	}
-	s.stop()
+	s.stop(q.Job != "")
 	ctx, cancel := context.WithCancel(s.shell.ctx)
 	x := &searching{id: string(job.NewID()), cancel: cancel, hits: make(chan engine.Hit, mostFound), told: map[job.ID]bool{}}
-	s.now = x
+	if s.now == nil {
+		s.now = map[bool]*searching{}
+	}
+	s.now[q.Job != ""] = x
 	go func() {
 		defer close(x.hits)
 		x.err = search(ctx, q, func(h engine.Hit) error {
@@ -122,8 +132,10 @@ func (s *searches) begin(search func(context.Context, engine.Query, func(engine.
 func (s *searches) end(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now != nil && s.now.id == id {
-		s.stop()
+	for one, x := range s.now {
+		if x.id == id {
+			s.stop(one)
+		}
 	}
 }
 
@@ -131,29 +143,40 @@ func (s *searches) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.stop()
+	s.stop(true)
+	s.stop(false)
 }
 
-// stop needs s.mu. It ends the search and waits for that.
-func (s *searches) stop() {
-	if s.now == nil {
+// stop needs s.mu. It ends the search of a kind and waits for that.
+func (s *searches) stop(one bool) {
+	x := s.now[one]
+	if x == nil {
 		return
 	}
-	s.now.cancel()
-	for range s.now.hits { //nolint:revive // nobody wants them
+	x.cancel()
+	for range x.hits { //nolint:revive // nobody wants them
 	}
-	s.now = nil
+	delete(s.now, one)
+}
+
+// get is the search with an id, if it has not been replaced or ended.
+func (s *searches) get(id string) *searching {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.now {
+		if x.id == id {
+			return x
+		}
+	}
+	return nil
 }
 
 // search returns what a search has found: what is there, else the first that comes
 // within searchWait.
 func (o *Output) search(ctx context.Context, q url.Values) (searchPage, error) {
 	page := searchPage{Hits: []searchHit{}, Jobs: []Job{}}
-	s := o.shell.searches
-	s.mu.Lock()
-	x := s.now
-	s.mu.Unlock()
-	if x == nil || x.id != q.Get("id") {
+	x := o.shell.searches.get(q.Get("id"))
+	if x == nil {
 		return page, job.WithHint(fmt.Errorf("the search: %w", job.ErrNotFound), "Another one was begun meanwhile, or it was ended. Search again.")
 	}
 	e, err := o.shell.open()

@@ -62,6 +62,32 @@ func TestSearch_FindsInTheJobsOfTheFilter(t *testing.T) {
 	}
 }
 
+// Ensure finding in one job finds nothing else, and does not end the search through
+// all of them.
+func TestSearch_InOneJobGoesBesideThatInAll(t *testing.T) {
+	t.Parallel()
+	a, e := served(t)
+	one := ran(t, e, "printf", `fox\ndog\nfox\n`)
+	ran(t, e, "printf", `fox\n`)
+	all, err := a.Jobs.Search(SearchQuery{Pattern: "fox", Literal: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := a.Jobs.Search(SearchQuery{Pattern: "fox", Literal: true, Job: one.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := pages(t, a, in, 1000); len(got.Hits) != 2 || got.Hits[0].Line != 0 || got.Hits[1].Line != 2 || got.Hits[1].Job != one.ID {
+		t.Errorf("in one job: %+v", got)
+	}
+	if got := pages(t, a, all, 1000); len(got.Hits) != 3 || got.Failure != nil {
+		t.Errorf("in all jobs: %+v", got)
+	}
+	if _, err := a.Jobs.Search(SearchQuery{Pattern: "fox", Job: "../../x"}); !errors.Is(err, job.ErrInvalid) {
+		t.Errorf("a job that is none: %v", err)
+	}
+}
+
 // Ensure a search goes on only as far as it is asked for, gives everything in its
 // order, and ends when another one begins or the window closes.
 func TestSearch_IsPulled(t *testing.T) {

@@ -239,3 +239,32 @@ for (const scheme of ['light', 'dark'] as const) {
     await axe(page);
   });
 }
+
+test('a text is found in the whole output of a job, from hit to hit', async ({ page }) => {
+  const errors = await open(page);
+  await page.getByTestId('history-row').filter({ hasText: 'million' }).first().click();
+  await expect(page.getByTestId('log-line').last()).toContainText('line 999999 ');
+  await page.keyboard.press('Control+f');
+  const bar = page.getByTestId('find-bar');
+  const said = page.getByTestId('find-said');
+  await expect(bar.getByRole('textbox')).toBeFocused();
+  await page.keyboard.type('LINE 42');
+  await expect(said).toHaveText(/^1 of \d+ lines$/);
+  await expect(page.locator('[data-testid=log-line].found')).toHaveCount(1);
+  await expect(page.getByTestId('log-line').filter({ hasText: /line 42 / })).toBeVisible();
+  await page.keyboard.press('Enter');
+  await expect(said).toHaveText(/^2 of /);
+  await expect(page.getByTestId('log-line').filter({ hasText: /line 420 / })).toBeVisible();
+  await page.keyboard.press('Shift+Enter');
+  await page.keyboard.press('Shift+Enter'); // around to the last
+  await expect(said).toHaveText(/^(\d+) of \1 lines$/);
+  await bar.getByRole('textbox').fill('nowhere to be found');
+  await expect(said).toHaveText('not there');
+  await bar.getByRole('button', { name: 'Regular expression' }).click();
+  await bar.getByRole('textbox').fill('line 7(');
+  await expect(said).toContainText('is no regular expression');
+  await bar.getByRole('button', { name: 'Regular expression' }).click();
+  await page.keyboard.press('Escape');
+  await expect(bar).toHaveCount(0);
+  expect(errors).toEqual([]);
+});

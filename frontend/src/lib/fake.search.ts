@@ -11,7 +11,7 @@ export class FakeSearch {
   #jobs: (filter: Filter) => Job[];
   #record: (id: string) => JobRecord;
   #serial = 0;
-  #now: { id: string; hits: SearchHit[]; jobs: Map<string, Job> } | null = null;
+  #now = new Map<boolean, { id: string; hits: SearchHit[]; jobs: Map<string, Job> }>(); // true: through one job
 
   constructor(jobs: (filter: Filter) => Job[], record: (id: string) => JobRecord) {
     this.#jobs = jobs;
@@ -20,14 +20,17 @@ export class FakeSearch {
 
   readonly backend: Backend['search'] = {
     begin: async (query) => {
-      const jobs = this.#jobs(query.jobs).sort((a, b) => (a.id < b.id ? 1 : -1));
+      const jobs = this.#jobs(query.jobs)
+        .filter((job) => query.job === '' || job.id === query.job)
+        .sort((a, b) => (a.id < b.id ? 1 : -1));
       const wanted = pattern(query);
-      this.#now = { id: `search-${++this.#serial}`, hits: jobs.flatMap((job) => this.#matches(job.id, query.context, wanted)), jobs: new Map(jobs.map((job) => [job.id, job])) };
-      return this.#now.id;
+      const search = { id: `search-${++this.#serial}`, hits: jobs.flatMap((job) => this.#matches(job.id, query.context, wanted)), jobs: new Map(jobs.map((job) => [job.id, job])) };
+      this.#now.set(query.job !== '', search);
+      return search.id;
     },
     more: async (id) => {
-      const search = this.#now;
-      if (search?.id !== id) throw new AppError('not-found', 'the search has ended');
+      const search = [...this.#now.values()].find((one) => one.id === id);
+      if (!search) throw new AppError('not-found', 'the search has ended');
       await new Promise((done) => setTimeout(done, 30));
       const hits = search.hits.splice(0, PAGE);
       const jobs = [...new Set(hits.map((hit) => hit.job))].flatMap((job) => search.jobs.get(job) ?? []);
@@ -35,7 +38,7 @@ export class FakeSearch {
       return { hits, jobs, done: search.hits.length === 0, failure: null };
     },
     end: async (id) => {
-      if (this.#now?.id === id) this.#now = null;
+      for (const [kind, one] of this.#now) if (one.id === id) this.#now.delete(kind);
     },
   };
 

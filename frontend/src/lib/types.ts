@@ -89,6 +89,7 @@ export interface SearchQuery {
   context: number; // lines before and behind
   jobs: Filter;
   team: boolean; // of everybody's jobs, as the database has them
+  job: string; // only of this one; "" of all that the filter means
 }
 
 /** A line that matches, without its escape sequences; of a very long one what stands around the match. One with a
@@ -405,7 +406,7 @@ export interface Backend {
     set(on: boolean, url: string): Promise<void>;
   };
   search: {
-    /** Begins a search and ends the one before. It goes on as far as its hits are asked for. */
+    /** Begins a search and ends the one before: that of all jobs, or that of one job. It goes on as far as its hits are asked for. */
     begin(query: SearchQuery): Promise<string>;
     /** The next hits, as soon as there is one; perhaps none, and not done. */
     more(id: string): Promise<SearchPage>;

@@ -22,7 +22,7 @@ const job: Fields<Job> = {
 };
 const filter: Fields<Filter> = { hosts: false, targets: false, states: false, labels: false, operator: false, project: false, since: false, until: false, text: false };
 const query: Fields<Query> = { limit: true, before: true, filter: true };
-const search: Fields<SearchQuery> = { pattern: true, literal: true, ignore_case: true, context: true, jobs: true, team: true };
+const search: Fields<SearchQuery> = { pattern: true, literal: true, ignore_case: true, context: true, jobs: true, team: true, job: true };
 const found: Fields<SearchPage> = { hits: true, jobs: true, done: true, failure: true };
 const hit: Fields<SearchHit> = { job: true, line: true, at: true, stream: true, lead: true, match: true, rest: true, before: true, after: true, problem: true };
 const archive: Fields<ArchiveInfo> = {

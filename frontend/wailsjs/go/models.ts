@@ -116,6 +116,7 @@ export namespace app {
 	    context: number;
 	    jobs: job.Filter;
 	    team: boolean;
+	    job: string;
 	}
 	export interface ShellRequest {
 	    host: string;

@@ -3,7 +3,7 @@ import { FakeBackend } from '../backend.fake';
 import { AppError, type SearchHit, type SearchPage, type SearchQuery } from '../types';
 import { Finding } from './finding.svelte';
 
-const query = (pattern = 'x'): SearchQuery => ({ pattern, literal: true, ignore_case: false, context: 0, jobs: {}, team: false });
+const query = (pattern = 'x'): SearchQuery => ({ pattern, literal: true, ignore_case: false, context: 0, jobs: {}, team: false, job: '' });
 const hit = (line: number): SearchHit => ({ job: 'a', line, at: 0, stream: 1, lead: '', match: 'x', rest: '', before: [], after: [], problem: '' });
 
 /** A search that finds as many lines as it is asked for, a hundred at a time. */

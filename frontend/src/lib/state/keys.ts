@@ -32,6 +32,7 @@ export const BINDINGS: Binding[] = [
   { keys: 'p', scope: 'history', name: 'replay', help: 'Replay it' },
   { keys: 'R', scope: 'job', name: 'again', help: 'Run the job of the pane again' },
   { keys: 'x', scope: 'job', name: 'cancel', help: 'Cancel it; again to kill' },
+  { keys: 'Mod+F', scope: 'log', name: 'find', help: 'Find in it; Enter and Shift+Enter go from hit to hit' },
   { keys: 's Space', scope: 'log', name: 'follow', help: 'Pause or follow' },
   { keys: 'G End', scope: 'log', name: 'bottom', help: 'To the end, and follow' },
   { keys: 'g Home', scope: 'log', name: 'top', help: 'To the beginning' },
