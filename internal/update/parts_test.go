@@ -136,3 +136,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Whatever stands in a policy: it is read, or it forbids and says where.
+func FuzzPolicy(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "policy.json")
+	for _, seed := range []string{`{"updates":"forbidden"}`, `{"updates":{"url":"https://x/r","key":""}}`, `{"updates":{"url":"https://x/r"},"updates":null}`, "{", "\xff"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := update.ReadPolicy(path)
+		switch {
+		case p.Err != nil && (!p.Forbidden || p.URL != "" || p.Key != "" || !strings.Contains(p.Err.Error(), path)):
+			t.Errorf("it cannot be read, and is %+v", p)
+		case p.URL != "" && !strings.HasPrefix(strings.ToLower(p.URL), "https://"):
+			t.Errorf("the address is %q", p.URL)
+		}
+	})
+}
