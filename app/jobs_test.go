@@ -58,6 +58,10 @@ func TestWire_GoldenFiles(t *testing.T) {
 		"said": engine.Said{Team: true, Problem: "read the archive: no answer", Remarks: []engine.Remark{
 			{Remark: job.Remark{Kind: job.EntryNote, Job: j.ID, At: at, By: "bob@desk", Text: "two\nlines"}, Login: "bob"},
 		}},
+		"acts-query": ActsQuery{Filter: job.Filter{Hosts: []string{"web1"}}, Limit: 100, Team: true},
+		"acts": ActsPage{More: true, Acts: []engine.Act{
+			{At: at, By: "bob@desk", Login: "bob", What: "remove", Host: "web1", Job: j.ID, State: job.Failed, Text: "space", Count: 3},
+		}},
 		"stat": engine.Stat{
 			Project: "web", Target: "deploy", Host: "web1", Runs: 24, Succeeded: 19, Failed: 1, TimedOut: 1, Cancelled: 2, Lost: 1, Rate: &rate, P50: &took, P95: &took, Newest: at,
 		},

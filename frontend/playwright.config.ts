@@ -18,6 +18,6 @@ export default defineConfig({
   use: { ...devices['Desktop Chrome'], viewport: { width: 1280, height: 800 }, launchOptions: { executablePath, args: sandbox }, trace: 'retain-on-failure' },
   projects: real
     ? [{ name: 'window', testMatch: 'window.spec.ts', use: { baseURL: real } }]
-    : [{ name: 'fake', testMatch: ['fake.spec.ts', 'hosts.spec.ts', 'history.spec.ts', 'database.spec.ts', 'diagnostics.spec.ts', 'links.spec.ts', 'remarks.spec.ts', 'updates.spec.ts'], use: { baseURL: `http://127.0.0.1:${port}` } }],
+    : [{ name: 'fake', testMatch: ['fake.spec.ts', 'hosts.spec.ts', 'history.spec.ts', 'database.spec.ts', 'diagnostics.spec.ts', 'links.spec.ts', 'remarks.spec.ts', 'acts.spec.ts', 'updates.spec.ts'], use: { baseURL: `http://127.0.0.1:${port}` } }],
   webServer: real ? undefined : fake,
 });

@@ -44,7 +44,7 @@ export class FakeBackend implements Backend {
   readonly opened: string[] = [];
   readonly there: FakeHosts;
   readonly database: FakeArchive;
-  readonly remarks = new FakeRemarks();
+  readonly remarks = new FakeRemarks(() => this.emit('jobs', { jobs: [], more: true }));
   readonly doctor = new FakeDiagnostics();
   readonly releases = new FakeUpdates(() => this.emit('updates', {}));
   readonly inputs: { id: string; text: string }[] = [];
@@ -76,6 +76,11 @@ export class FakeBackend implements Backend {
       const all = [...this.#jobs.values()].map((fake) => this.#view(fake));
       const of = (name: (job: Job) => string): string[] => [...new Set(all.map(name))].sort();
       return { hosts: of((job) => job.host), targets: of((job) => job.target), projects: of((job) => job.project), operators: of((job) => job.operator), labels: [...new Set(all.flatMap((job) => job.labels ?? []))].sort() };
+    },
+    acts: async ({ filter, limit, team }) => {
+      const { hosts, operator, since, until } = filter;
+      const jobs = team ? this.#team() : this.#chosen({ hosts, operator, since, until });
+      return this.remarks.acts(jobs, { hosts, operator, since, until }, limit);
     },
     stats: async (filter) => statsOf(this.#chosen({ ...filter, states: undefined })),
     get: async (id) => this.#view(this.#find(id)),

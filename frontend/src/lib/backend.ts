@@ -13,7 +13,7 @@ import * as Updates from '../../wailsjs/go/app/Updates';
 import type { app, engine, job, journal, remote } from '../../wailsjs/go/models';
 import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
-import { AppError, type Answer, type ArchiveInfo, type Backend, type ChangedKey, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
+import { AppError, type Answer, type ArchiveInfo, type Backend, type ChangedKey, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said, type Act, type ActsPage, type ActsQuery } from './types';
 
 /* A field that Go renames or drops must not compile here: the names on both sides are the same. */
 type Missing<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>;
@@ -26,6 +26,9 @@ export type Wire = [
   Checked<Missing<Names, journal.Names>>,
   Checked<Missing<Said, engine.Said>>,
   Checked<Missing<Stat, journal.Stat>>,
+  Checked<Missing<Act, job.Act>>,
+  Checked<Missing<ActsPage, app.ActsPage>>,
+  Checked<Missing<ActsQuery, app.ActsQuery> | Missing<app.ActsQuery, ActsQuery>>,
   Checked<Missing<Remark, engine.Remark>>,
   Checked<Exclude<Missing<ArchiveInfo, engine.ArchiveStatus>, 'database'>>,
   Checked<Missing<DatabaseCheck, engine.DatabaseCheck>>,
@@ -147,6 +150,10 @@ export const wails: Backend = {
     list: async (query) => ((await call<Job[] | null>(Jobs.List({ ...query, filter: filterOf(query.filter) }))) ?? []).map(jobOf),
     count: async (filter) => (await call<Counts | null>(Jobs.Count(filterOf(filter)))) ?? {},
     names: () => call(Jobs.Names()),
+    acts: async (query) => {
+      const page = await call<ActsPage>(Jobs.Acts({ ...query, filter: filterOf(query.filter) } as app.ActsQuery));
+      return { ...page, acts: page.acts ?? [] };
+    },
     stats: async (filter) => (await call<Stat[] | null>(Jobs.Stats(filterOf(filter)))) ?? [],
     get: async (id) => jobOf(await call<Job>(Jobs.Get(id))),
     start: async (request) => jobOf(await call<Job>(Jobs.Start(request))),

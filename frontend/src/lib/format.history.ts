@@ -1,7 +1,7 @@
 /* Times of the filters of the history, and what was said of its jobs. */
 
 import { duration, visible } from './format';
-import type { Remark, Stat } from './types';
+import type { Act, Remark, Stat } from './types';
 
 /** What can be chosen instead of dates. */
 export const AGES = [
@@ -23,6 +23,17 @@ export function localTime(moment: string | undefined): string {
   if (Number.isNaN(at)) return '';
   const local = new Date(at - new Date(at).getTimezoneOffset() * 60_000);
   return local.toISOString().slice(0, 16);
+}
+
+const ACTS: Record<string, string> = {
+  job: 'job', event: 'recorded', key: 'signing key', note: 'note', label: 'label', unlabel: 'label taken off', pin: 'pinned', unpin: 'unpinned', connect: 'connected', setting: 'set', share: 'shares jobs',
+  import: 'imported', remove: 'removed', spill: 'emptied in part', 'archive-retention': 'database: removed', 'archive-spill': 'database: emptied', 'archive-hand-over': 'database: handed over',
+};
+
+/** What an act was, in a word or two. */
+export function actWords({ what, count }: Pick<Act, 'what' | 'count'>): string {
+  const word = ACTS[what] ?? visible(what);
+  return count && count > 1 ? `${word} × ${count}` : word;
 }
 
 /** How a target does, in words: how often it succeeds, how long that takes, what does not count. */

@@ -125,6 +125,31 @@ export interface Names {
   labels: string[];
 }
 
+/** Something that somebody did: a job, or what else a ledger tells. */
+export interface Act {
+  at: string;
+  by: string;
+  login?: string; // as the database knows who it was
+  what: string; // job, event, or the kind of the entry
+  host: string; // "" is the machine of whoever did it
+  job?: string; // that it is about
+  state?: JobState; // of a job
+  text: string;
+  count?: number; // how many are told as one
+}
+
+/** Of the filter hosts, operator and times count. */
+export interface ActsQuery {
+  filter: Filter;
+  limit: number;
+  team: boolean;
+}
+
+export interface ActsPage {
+  acts: Act[];
+  more: boolean; // there is more before the last one
+}
+
 /** How the runs of a target on a host went. Those that were cancelled or lost do not count for the rate. */
 export interface Stat {
   project: string;
@@ -352,6 +377,8 @@ export interface Backend {
     names(): Promise<Names>;
     /** How the last runs of targets went, on each host; the one that ran last first. */
     stats(filter: Filter): Promise<Stat[]>;
+    /** Everything that was done, newest first. */
+    acts(query: ActsQuery): Promise<ActsPage>;
     get(id: string): Promise<Job>;
     start(request: Start): Promise<Job>;
     again(id: string, size: Size): Promise<Job>;

@@ -2,7 +2,7 @@
    window reads and Go no longer sends fails here, not in front of an operator. */
 
 import { describe, expect, test } from 'vitest';
-import { AppError, type Answer, type ArchiveInfo, type ChangedKey, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type KnownKey, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said } from './types';
+import { AppError, type Answer, type ArchiveInfo, type ChangedKey, type DatabaseCheck, type DoctorCheck, type ExecRequest, type Exported, type Filter, type Followed, type Host, type HostDetail, type HostList, type HostState, type Info, type Job, type JobHint, type KnownKey, type Line, type LinePage, type Names, type Param, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchHit, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said, type Act, type ActsPage, type ActsQuery } from './types';
 
 const files = import.meta.glob<Record<string, unknown>>('../../../app/testdata/wire/*.json', { eager: true, import: 'default' });
 
@@ -43,6 +43,9 @@ const savedReport: Fields<SavedReport> = { path: true, parts: true };
 const updates: Fields<UpdateInfo> = { state: true, url: true, managed: true, policy: true, current: true, checked: true, error: true, hint: true, release: true };
 const release: Fields<Release> = { unsure: true, version: true, date: true, notes: true, schema: true, migrate: true, journal: true, how: true, from: true, files: true };
 const names: Fields<Names> = { hosts: true, targets: true, projects: true, operators: true, labels: true };
+const act: Fields<Act> = { at: true, by: true, login: false, what: true, host: true, job: false, state: false, text: true, count: false };
+const actsPage: Fields<ActsPage> = { acts: true, more: true };
+const actsQuery: Fields<ActsQuery> = { filter: true, limit: true, team: true };
 const stat: Fields<Stat> = { project: true, target: true, host: true, runs: true, succeeded: true, failed: true, timed_out: true, cancelled: true, lost: true, rate: true, p50_ms: true, p95_ms: true, newest: true };
 const said: Fields<Said> = { remarks: true, team: true, problem: true };
 const remark: Fields<Remark> = { kind: true, job: true, at: true, by: true, text: true, login: false };
@@ -116,6 +119,9 @@ describe('what crosses from Go', () => {
     has(golden('names'), names);
     has(golden('said'), said);
     has(golden('stat'), stat);
+    has(golden('acts'), actsPage);
+    has(golden('acts-query'), actsQuery);
+    has((golden('acts').acts as Record<string, unknown>[])[0] ?? {}, act);
     has((golden('said').remarks as Record<string, unknown>[])[0] ?? {}, remark);
     expect(Object.keys(golden('search')).sort()).toEqual(Object.keys(search).sort());
     has(golden('search-page'), found);

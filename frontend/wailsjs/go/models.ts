@@ -12,6 +12,15 @@ export namespace app {
 	    TEAM = "team",
 	    UPDATES = "updates",
 	}
+	export interface ActsPage {
+	    acts: job.Act[];
+	    more: boolean;
+	}
+	export interface ActsQuery {
+	    filter: job.Filter;
+	    limit: number;
+	    team: boolean;
+	}
 	export interface ExecRequest {
 	    hosts: string[];
 	    line: string;
@@ -408,6 +417,17 @@ export namespace inventory {
 
 export namespace job {
 	
+	export interface Act {
+	    at: string;
+	    by: string;
+	    login?: string;
+	    what: string;
+	    host: string;
+	    job?: string;
+	    state?: string;
+	    text: string;
+	    count?: number;
+	}
 	export interface Filter {
 	    hosts?: string[];
 	    targets?: string[];

@@ -5,6 +5,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { title } from '../format';
 import { forwardSpec } from '../format.hosts';
 import type { Backend, Filter, Followed, Forward, Info, Job, Link, Size, Target, TeamJob, Wish } from '../types';
+import { Acts } from './acts.svelte';
 import { Archive } from './archive.svelte';
 import { Finding } from './finding.svelte';
 import { History } from './history.svelte';
@@ -30,6 +31,8 @@ export interface Question {
 
 export type Dialog = 'palette' | 'help' | 'problems' | 'jobs' | 'database' | 'export' | 'diagnostics' | 'updates';
 
+export type PastView = 'jobs' | 'output' | 'acts'; // of the history
+
 export class App {
   readonly backend: Backend;
   readonly problems = new Problems();
@@ -46,10 +49,11 @@ export class App {
   readonly history: History;
   readonly recent = new Persisted('history.open', true); // the list of recent jobs is shown
   readonly finding: Finding;
+  readonly acts: Acts;
   #colleagues = new SvelteMap<string, TeamJob>();
   #past = $state(false);
   #saving = $state('');
-  #output = $state(false);
+  #view = $state<PastView>('jobs');
   #info = $state.raw<Info | null>(null);
   #question = $state.raw<Question | null>(null);
   #dialog = $state<Dialog | null>(null);
@@ -70,6 +74,7 @@ export class App {
       if (this.#colleagues.delete(id)) void this.problems.guard('let go of the job', () => backend.archive.leave(id));
     };
     this.history = new History(backend, this.jobs, this.problems);
+    this.acts = new Acts(backend, this.history);
     this.pump = new Pump(
       (query) => backend.output(query),
       (error) => this.problems.report('read the output', error),
@@ -172,28 +177,39 @@ export class App {
 
   /** Whether the history shows what the jobs have printed. */
   get output(): boolean {
-    return this.#output;
+    return this.#view === 'output';
   }
-  set output(shown: boolean) {
-    this.#output = shown;
+  /** What the history shows. */
+  get view(): PastView {
+    return this.#view;
+  }
+  set view(shown: PastView) {
+    this.#view = shown;
   }
 
   /** Searches the output of all jobs. */
   search(): void {
-    this.#output = true;
+    this.#view = 'output';
     this.#past = true;
   }
 
   /** Shows the history of the jobs that a filter means. */
   look(filter: Filter): void {
     this.history.set(filter);
-    this.#output = false;
+    this.#view = 'jobs';
     this.#past = true;
   }
 
   /** Opens the record of a job, which may be older than those that the window has loaded. */
   show(job: Job, options: { view?: Pane['view']; line?: number; focus?: boolean } = {}): void {
     this.panes.show(this.jobs.merge(job), options);
+  }
+
+  /** Opens the record of a job that only its id is known of. */
+  async showJob(id: string, team: boolean): Promise<void> {
+    if (team) return this.#bring(id, 'bring the job here', { focus: false });
+    const found = await this.problems.guard('open the job', () => this.backend.jobs.get(id));
+    if (found) this.show(found, { focus: false });
   }
 
   /** Opens a terminal on a host; "" is this machine. Several to one host are fine. */

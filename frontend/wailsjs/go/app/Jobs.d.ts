@@ -5,6 +5,8 @@ import {job} from '../models';
 import {journal} from '../models';
 import {engine} from '../models';
 
+export function Acts(arg1:app.ActsQuery):Promise<app.ActsPage>;
+
 export function Again(arg1:string,arg2:number,arg3:number):Promise<app.Job>;
 
 export function Cancel(arg1:string,arg2:boolean):Promise<void>;
