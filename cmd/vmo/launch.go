@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -52,7 +53,29 @@ func (p *place) launch(e *engine.Engine, spec job.Spec) (engine.Launch, error) {
 	var err error
 	spec.Dir, err = p.resolve(e)
 	spec.Project, spec.Timeout, spec.Link = p.project, p.timeout, job.Link(p.lost)
+	if err == nil && spec.Project == "" && len(p.hosts) == 0 && spec.Source == "" {
+		spec.Project = projectOf(e, spec.Dir)
+	}
 	return engine.Launch{Spec: spec, Hosts: p.hosts, There: p.there}, err
+}
+
+// projectOf is the alias of the project that a folder is, so that what ran there is
+// found with what the window ran; empty if it is none.
+func projectOf(e *engine.Engine, dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	all, err := e.Projects()
+	if err != nil {
+		return "" // vmo projects says why
+	}
+	for _, p := range all.Projects {
+		if p.Dir == dir {
+			return p.Alias
+		}
+	}
+	return ""
 }
 
 // resolve returns the folder.
