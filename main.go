@@ -63,7 +63,8 @@ func run() error {
 		EnumBind:         []any{app.Events},
 		ErrorFormatter:   app.FormatError,
 		LogLevel:         logger.WARNING, LogLevelProduction: logger.ERROR,
-		DragAndDrop: &options.DragAndDrop{EnableFileDrop: true, DisableWebViewDrop: true},
+		// Not DisableWebViewDrop: where it does anything, nothing can be dropped at all. The page refuses what is no file.
+		DragAndDrop: &options.DragAndDrop{EnableFileDrop: true},
 		Mac:         &mac.Options{OnUrlOpen: window.OpenLink},
 		Linux: &linux.Options{
 			Icon: icon, ProgramName: "vm-orchestrator",

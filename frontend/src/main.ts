@@ -1,7 +1,7 @@
 import './lib/styles/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
-import { wails } from './lib/backend';
+import { takeDrops, wails } from './lib/backend';
 import type { Backend } from './lib/types';
 
 /** The window on Go; in a dev build `?fake` shows it on the backend in memory. */
@@ -10,6 +10,7 @@ async function backend(): Promise<Backend> {
     return (await import('./lib/backend.fake')).fakeBackend(location.search);
   }
   if (!('go' in window)) throw new Error('the window’s other half is missing: this page was opened outside the app');
+  takeDrops();
   return wails;
 }
 

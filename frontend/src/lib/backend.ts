@@ -11,7 +11,7 @@ import * as Prompts from '../../wailsjs/go/app/Prompts';
 import * as Settings from '../../wailsjs/go/app/Settings';
 import * as Updates from '../../wailsjs/go/app/Updates';
 import type { app, engine, job, journal, remote } from '../../wailsjs/go/models';
-import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn } from '../../wailsjs/runtime/runtime';
+import { BrowserOpenURL, ClipboardGetText, ClipboardSetText, EventsOn, OnFileDrop } from '../../wailsjs/runtime/runtime';
 import { decodeFrames } from './frames';
 import { AppError, type Answer, type ArchiveInfo, type Backend, type ChangedKey, type Counts, type DatabaseCheck, type DoctorCheck, type Events, type Exported, type ExecRequest, type Filter, type Followed, type Frame, type Host, type HostDetail, type HostList, type Info, type Job, type LinePage, type Names, type OutputQuery, type Project, type ProjectList, type Prompt, type Query, type Release, type Report, type SavedReport, type SearchPage, type SearchQuery, type ShellRequest, type Sources, type Start, type Stat, type TailRequest, type Target, type TargetList, type TeamJob, type TunnelRequest, type UpdateInfo, type Verdict, type Wish, type Remark, type Said, type Act, type ActsPage, type ActsQuery } from './types';
 
@@ -60,6 +60,13 @@ export type Wire = [
   Checked<Missing<TunnelRequest, app.TunnelRequest> | Missing<app.TunnelRequest, TunnelRequest>>,
   Checked<Missing<TailRequest, app.TailRequest> | Missing<app.TailRequest, TailRequest>>,
 ];
+
+/** Folders may be dropped on the window: Go hears of them from Wails. Whatever else is dropped does nothing; the web
+    view by itself would follow a link that is dropped, away from this page. */
+export function takeDrops(): void {
+  for (const name of ['dragenter', 'dragover', 'drop']) window.addEventListener(name, (event) => event.preventDefault());
+  OnFileDrop(() => {}, false);
+}
 
 /** Waits for a bound call. Its type says less than the wire does (unions arrive as string), hence the cast. */
 async function call<T>(answer: Promise<unknown>): Promise<T> {
