@@ -79,7 +79,7 @@ documents() {
 	gzip -9n "$work"/man/*.1
 	for shell in bash zsh fish; do "$vmo" completion $shell >"$work/completions/vmo.$shell"; done
 	cp build/linux/vm-orchestrator.desktop "$work/desktop/"
-	words build/linux/vm-orchestrator.metainfo.xml >"$work/desktop/metainfo.xml"
+	VENDOR=$(sed 's/&/\&amp;/g; s/</\&lt;/g' <<<"$VENDOR") words build/linux/vm-orchestrator.metainfo.xml >"$work/desktop/metainfo.xml"
 
 	cp LICENSE "$work/doc/LICENSE"
 	{ cat build/package-copyright && sed -e 1,4d -e 's/^$/./' -e 's/^/ /' LICENSE; } >"$work/doc/copyright"
