@@ -124,3 +124,14 @@ it('opens a record at its line, and copies the link of one', async () => {
   await fireEvent.click(within(pane).getByTestId('link-button'));
   expect(await backend.clipboard.read()).toBe(`vmo://job/${job!.id}`);
 });
+
+it('brings the record of a colleague here, and says whose it is', async () => {
+  const { backend } = await open();
+  backend.database.set({ state: 'current', server: 'ada@db.example:5432/vmo', origin: 'VMO_DATABASE_URL', lag_known: true, entries: 52 });
+  backend.colleague('slow');
+  const [job] = await backend.archive.jobs({ limit: 50, before: '', filter: { targets: ['slow'] } }).then((jobs) => jobs.filter((j) => !j.mine));
+  backend.follow({ link: `vmo://job/${job!.id}`, job: job!.id, mine: false, line: 0, wish: null });
+  const pane = await screen.findByTestId('job-pane');
+  expect(pane.dataset.job).toBe(job!.id);
+  expect(within(pane).getByTestId('colleague').textContent).toContain('from the database');
+});
