@@ -91,6 +91,25 @@ func TestSetMode_IsRemembered(t *testing.T) {
 	}
 }
 
+// Ensure nobody is asked for trust that would find nothing.
+func TestTargets_AskForTrustOnlyWhereMakeMayKnowMore(t *testing.T) {
+	t.Parallel()
+	e := open(t, config(t))
+	dir := t.TempDir()
+	for text, want := range map[string]bool{
+		"all: ; @true\nNAMES := a b\n$(NAMES): ; @echo $@\n":                    false,
+		"all: ; @true\n$(shell echo made): ; @true\n":                           true,
+		"define rule\n$(1): ; @true\nendef\n$(foreach n,a b,$(eval $(rule)))\n": true,
+		"-include generated.mk\nall: ; @true\n":                                 true,
+	} {
+		put(t, dir+"/Makefile", text)
+		got, err := e.Targets(t.Context(), dir)
+		if err != nil || got.ComputedAvailable != want {
+			t.Errorf("for\n%s\nasking make could find more: %t, want %t (%v)", text, got.ComputedAvailable, want, err)
+		}
+	}
+}
+
 // Ensure settings that cannot be read are named, cost nothing else, and are
 // never written over.
 func TestSettings_BrokenAreNamedAndKept(t *testing.T) {

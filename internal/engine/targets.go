@@ -46,7 +46,8 @@ type Targets struct {
 	Problems []target.Problem `json:"problems"`
 	Trusted  bool             `json:"trusted"` // computed targets are among them
 
-	// ComputedAvailable tells that asking make could find more.
+	// ComputedAvailable tells that asking make could find more: something in the
+	// makefile only make can work out.
 	ComputedAvailable bool `json:"computed_available"`
 }
 
@@ -76,7 +77,7 @@ func (e *Engine) targets(ctx context.Context, dir string, trust bool) (Targets, 
 		m.Problems = append(m.Problems, target.Problem{File: e.settings.path, Text: err.Error()})
 	}
 	out.Trusted = trust || s.Trusted[dir] != "" && s.Trusted[dir] == contentHash(dir, m)
-	out.ComputedAvailable = !out.Trusted
+	out.ComputedAvailable = !out.Trusted && m.Unsure
 	if out.Trusted {
 		found, err := askMake(ctx, dir)
 		if err != nil {

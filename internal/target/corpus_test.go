@@ -36,6 +36,7 @@ func TestCorpus_AgainstMake(t *testing.T) {
 			}
 			out := runDatabase(t, dir)
 			checkGolden(t, dir+".golden", report(t, dir, m, out))
+			unsure(t, m, out)
 		})
 	}
 	if projects < 25 {
@@ -52,6 +53,22 @@ func TestSample_AgainstMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkGolden(t, filepath.Join("testdata", "sample.golden"), report(t, dir, m, runDatabase(t, dir)))
+	if m.Unsure {
+		t.Error("the sample asks for trust that it does not need")
+	}
+}
+
+// unsure fails when make knows targets that reading did not find, and reading was
+// sure that there are none.
+func unsure(t *testing.T, m Makefile, out []byte) {
+	t.Helper()
+	database, err := ParseDatabase(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if more := Merge(m, database).Targets; len(more) > len(m.Targets) && !m.Unsure {
+		t.Errorf("make knows more, and reading was sure that it does not: %s", describe(more))
+	}
 }
 
 func report(t *testing.T, dir string, m Makefile, out []byte) string {

@@ -45,6 +45,7 @@ func TestParse_AgreesWithMakeOnRandomMakefiles(t *testing.T) {
 				t.Errorf("seed %d: missed %q\n%s", seed, name, text)
 			}
 		}
+		unsure(t, m, out)
 		if len(m.Problems) > 0 {
 			t.Errorf("seed %d: make can read it, but:\n%s\n%s", seed, problemTexts(m), text)
 		}

@@ -21,6 +21,7 @@ func (r *reader) include(f *file, rest string, must bool) {
 	for _, word := range words(rest) {
 		value, ok := r.text(word)
 		if !ok {
+			r.unsure = true
 			if must {
 				r.complain(f, "an included file's name is computed: reading alone cannot follow it, make can")
 			}
@@ -77,6 +78,7 @@ func (r *reader) includeFile(f *file, name string, must bool) {
 	}
 	data, err := r.open(name)
 	if err != nil {
+		r.unsure = true // make may make it
 		if must || !errors.Is(err, fs.ErrNotExist) {
 			r.missing = append(r.missing, missing{file: f.name, line: f.line, name: name, cond: len(f.cond) > 0, why: err})
 		}

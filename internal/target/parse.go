@@ -151,6 +151,7 @@ func (r *reader) finish(name string) Makefile {
 	}
 	groupBySection(m.Targets)
 	m.Problems = r.finishProblems()
+	m.Unsure = r.unsure || r.work <= 0 || len(m.Problems) > 0
 	return m
 }
 

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -29,6 +30,7 @@ type reader struct {
 	missing  []missing
 	problems []Problem
 	dropped  int
+	unsure   bool // only make can work out something that may name targets
 }
 
 // file is the state of the file being read. Conditions do not reach over its end.
@@ -108,6 +110,7 @@ func (r *reader) readNested(name string, data []byte, depth int) {
 	key := cleanName(name)
 	r.files = append(r.files, name)
 	r.bytes += len(data)
+	r.unsure = r.unsure || bytes.Contains(data, []byte("$(eval")) || bytes.Contains(data, []byte("${eval"))
 	r.seen[key], r.reading[key] = true, true
 	defer delete(r.reading, key)
 

@@ -76,6 +76,7 @@ func (r *reader) expandedRule(f *file, head string) (string, int) {
 	f.above = nil
 	f.stmt = &stmt{} // takes the recipe lines of what could not be read
 	value, ok := r.text(head)
+	r.unsure = r.unsure || !ok
 	if !ok || strings.Trim(value, space) == "" {
 		return "", -1
 	}
@@ -130,6 +131,7 @@ func (r *reader) targetNames(left string) []string {
 		x := r.expander()
 		value, ok := x.expand(word)
 		if !ok || x.rel {
+			r.unsure = true
 			continue
 		}
 		for _, raw := range words(strings.ReplaceAll(value, "$", "$$")) {
@@ -183,6 +185,7 @@ func (r *reader) staticPattern(f *file, names []string, right string) ([]string,
 	}
 	pattern, ok := r.text(strings.Trim(right[:colon], space))
 	if !ok {
+		r.unsure = true
 		return nil, right[colon+1:]
 	}
 	if strings.IndexByte(pattern, '%') < 0 {

@@ -73,6 +73,7 @@ type Makefile struct {
 	Targets  []Target  `json:"targets"`
 	Params   []Param   `json:"params"`
 	Problems []Problem `json:"problems"`
+	Unsure   bool      `json:"-"` // something in it only make can work out: it may know more targets
 
 	decided map[string]bool // every name that static reading saw; Merge must not bring back the withheld
 }
