@@ -71,6 +71,9 @@ func (s *shipper) entries(ctx context.Context) (bool, error) {
 	var maybe []*pending // whose record may be there already
 	for _, e := range says {
 		s.backlog.note(e)
+		if r, is := e.Remark(); is {
+			s.news[r.Job] = true
+		}
 		if p := s.backlog.jobs[e.Job]; p != nil && (e.Kind == job.EntryAdopt || e.Kind == job.EntryImport) {
 			maybe = append(maybe, p)
 		}

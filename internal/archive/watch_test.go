@@ -54,7 +54,7 @@ func TestWatch_TellsWhatIsNew(t *testing.T) {
 	defer owner.Close()
 	listening, looking := quick(Config{URL: c.URL(viewer, db)}), quick(Config{URL: c.URL(viewer, db)})
 	listening.pace.watch = time.Hour // so that only a notice can be it
-	heard, saw := watch(t, listening), watch(t, looking)
+	heard, saw := watchCount(t, listening), watch(t, looking)
 	until(t, "both listen", func() bool { // they look for the first time when they do
 		return count(t, c, db, fmt.Sprintf(`SELECT count(*) FROM pg_stat_activity WHERE usename = '%s'
 			AND (query LIKE 'SELECT clock_timestamp()%%' AND state = 'idle' OR query LIKE '%%max(at)%%')`, viewer)) >= 2
@@ -62,8 +62,12 @@ func TestWatch_TellsWhatIsNew(t *testing.T) {
 	background(t, owner)
 	id := j.begin(aJob())
 	owner.Nudge()
-	until(t, "it was heard", func() bool { return heard(id) })
+	until(t, "it was heard", func() bool { return heard(id) > 0 })
 	until(t, "it was seen", func() bool { return saw(id) })
+	before := heard(id)
+	j.say(job.EntryNote, id, "anna@thinkpad", "odd")
+	owner.Nudge()
+	until(t, "a note on it was heard", func() bool { return heard(id) > before })
 
 	// Notices are lost while the server is away; a look finds what came.
 	c.Kill()

@@ -217,6 +217,31 @@ func TestRemarks_FollowALedgerThatWasPutBack(t *testing.T) {
 	}
 }
 
+// Ensure a list that an older program made, which knew nothing of labels, gets those
+// that are in the ledger.
+func TestRemarks_AreReadIntoTheListOfAnOlderProgram(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	what := find(t, j, ended(t, j, 1)[0])
+	if err := j.Label(t.Context(), job.EntryLabel, what, "ann", "good"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.cat.db.ExecContext(t.Context(), `DROP TABLE said; DROP TABLE label; DROP TABLE heard`); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir)
+	if page, err := j.Jobs(t.Context(), job.Filter{Labels: []string{"good"}}, "", 10); err != nil || len(page) != 1 {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
 // Ensure a note that waits for the keychain to be unlocked keeps no job waiting.
 func TestNote_ThatWaitsForTheKeychainKeepsNoJobWaiting(t *testing.T) {
 	t.Parallel()
