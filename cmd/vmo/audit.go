@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -74,7 +75,7 @@ func (c *cli) printActs(acts []engine.Act, more bool) error {
 				id = string(a.Job)
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", a.At.Local().Format("2006-01-02 15:04:05"), whose(a.By, a.Login),
-				visible(hostName(job.Job{Host: a.Host})), visible(did(a)), visible(id), visible(shortened(a.Text, 80)))
+				visible(hostName(job.Job{Host: a.Host})), visible(did(a)), visible(id), visible(shortened(strings.ReplaceAll(a.Text, "\n", " "), 80)))
 		}
 		if err := w.Flush(); err != nil {
 			return err

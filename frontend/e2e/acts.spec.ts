@@ -29,6 +29,18 @@ test('one list has jobs and what is no job, and tells who touched a host', async
   expect(errors).toEqual([]);
 });
 
+test('the page of a host leads to everything that was done there', async ({ page }) => {
+  await open(page);
+  await page.getByTestId('host-row').filter({ hasText: 'web1' }).first().click();
+  if (process.env.VMO_PICTURES) {
+    await page.getByTestId('acts-here').scrollIntoViewIfNeeded();
+    await page.screenshot({ path: `${process.env.VMO_PICTURES}/host.png` });
+  }
+  await page.getByTestId('acts-here').click();
+  await expect(page.getByTestId('filter-hosts')).toHaveValue('web1');
+  await expect(act(page)).toHaveCount(3);
+});
+
 test('what is done meanwhile comes in, and the keys go through it', async ({ page }) => {
   await open(page);
   await run(page, 'build');

@@ -73,5 +73,8 @@ test('a target tells how its last runs went, and counts the one that has just en
   await run(page, 'build');
   await expect(pane(page)).toHaveAttribute('data-state', 'succeeded');
   await expect(page.getByTestId('target-stats')).toContainText('all 16 succeeded');
-  if (process.env.VMO_PICTURES) await page.screenshot({ path: `${process.env.VMO_PICTURES}/stats.png` });
+  if (process.env.VMO_PICTURES) {
+    await page.getByTestId('target-stats').scrollIntoViewIfNeeded();
+    await page.screenshot({ path: `${process.env.VMO_PICTURES}/stats.png` });
+  }
 });

@@ -200,6 +200,13 @@ export class App {
     this.#past = true;
   }
 
+  /** Shows everything that was done, by a filter of which hosts, operator and times count. */
+  account(filter: Filter): void {
+    this.history.set(filter);
+    this.#view = 'acts';
+    this.#past = true;
+  }
+
   /** Opens the record of a job, which may be older than those that the window has loaded. */
   show(job: Job, options: { view?: Pane['view']; line?: number; focus?: boolean } = {}): void {
     this.panes.show(this.jobs.merge(job), options);
