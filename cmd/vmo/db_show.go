@@ -51,6 +51,11 @@ func showArchive(out io.Writer, s engine.ArchiveStatus, check engine.DatabaseChe
 		}
 		row("server", fmt.Sprintf("Postgres %s, %s, answers in %d ms, %s", check.Postgres, check.Transport, check.AnswerMS, takes))
 		row("login", check.Login+", "+check.May)
+		tables := fmt.Sprintf("version %d", check.Schema)
+		if known, _ := engine.Versions(); check.Schema < known {
+			tables += fmt.Sprintf("; some lists are faster with version %d, to which its owner brings them with vmo db migrate", known)
+		}
+		row("tables", tables)
 		row("there", fmt.Sprintf("%d jobs of %d machines, %s", check.Jobs, check.Installations, size(check.Bytes)))
 		row("this ledger", fmt.Sprintf("%d of %d entries are there", check.Entries, check.Ledger))
 	}
