@@ -29,9 +29,10 @@ type link struct {
 	dead    chan struct{}   // closed when the connection is over
 	err     error           // why, in one sentence; after dead
 
-	goes  sync.Mutex // guards ended, and the beginning of work
+	goes  sync.Mutex // guards ended, and the beginning of work and asks
 	ended bool
 	work  sync.WaitGroup
+	asks  sync.WaitGroup // waits for answers of the server
 
 	// under host.mu
 	sessions int // taken
@@ -54,6 +55,7 @@ func (l *link) serve() {
 		l.ended = true
 		l.goes.Unlock()
 		l.work.Wait()
+		l.endAsks()
 	}) {
 		l.client.Close()
 		l.over(ErrClosed)
@@ -61,13 +63,32 @@ func (l *link) serve() {
 }
 
 // run starts a goroutine of the link; it reports false when the link is over.
-func (l *link) run(f func()) bool {
+func (l *link) run(f func()) bool { return l.begin(&l.work, f) }
+
+func (l *link) begin(of *sync.WaitGroup, f func()) bool {
 	l.goes.Lock()
 	defer l.goes.Unlock()
 	if !l.ended {
-		l.work.Go(f)
+		of.Go(f)
 	}
 	return !l.ended
+}
+
+// lostAnswer is how long those who wait for an answer may take to notice that the
+// connection is over: they are told at once.
+const lostAnswer = 5 * time.Second
+
+// endAsks waits for those who wait for an answer. There is one that nobody can tell:
+// x/crypto forgets its channels when a connection ends, and takes up another that is
+// opened in that moment, whose opening then never returns (ssh/mux.go, loop and
+// openChannel). It must not keep the program from ending.
+func (l *link) endAsks() {
+	done := make(chan struct{})
+	go func() { l.asks.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(lostAnswer):
+	}
 }
 
 func (l *link) over(err error) {
@@ -171,7 +192,7 @@ func ask[T any](ctx context.Context, l *link, do func() (T, error), drop func(T)
 	}
 	var none T
 	answers, left := make(chan answer), make(chan struct{})
-	if !l.run(func() {
+	if !l.begin(&l.asks, func() {
 		v, err := do()
 		select {
 		case answers <- answer{v, err}:

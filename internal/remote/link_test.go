@@ -3,6 +3,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -380,5 +381,42 @@ func TestStart_ForcedCommand(t *testing.T) {
 	r := run(t, p, web1, c)
 	if e := processtest.Wait(t, r); e.State != job.Succeeded || out.String() != "forced\ninput\n" || r.PID() != 0 {
 		t.Errorf("got %+v, %q, pid %d", e, out, r.PID())
+	}
+}
+
+// Ensure that an answer which never comes, although the connection is over, keeps
+// nobody from closing: x/crypto loses a channel that is opened while it ends.
+func TestClose_DoesNotWaitForAnAnswerThatIsLost(t *testing.T) {
+	t.Parallel()
+	s := remotetest.Start(t, remotetest.Config{})
+	p := poolFor(t, s)
+	h, err := p.host(place{Destination: web1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := h.link(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asking, lost := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(lost) })
+	ctx, give := context.WithCancel(t.Context())
+	asked := make(chan error, 1)
+	go func() {
+		_, err := ask(ctx, l, func() (int, error) { close(asking); <-lost; return 0, nil }, nil)
+		asked <- err
+	}()
+	<-asking
+	l.release(asJump)
+	closed := make(chan struct{})
+	go func() { p.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(time.Minute):
+		t.Error("it waits for ever")
+	}
+	give()
+	if err := <-asked; !errors.Is(err, context.Canceled) {
+		t.Errorf("who asked was told %v", err)
 	}
 }
