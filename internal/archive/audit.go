@@ -39,7 +39,8 @@ func (a *Archive) Acts(ctx context.Context, f job.Filter, limit int) (list []job
 }
 
 // actPage is how many entries are read at once until enough fit the filter, whose
-// words are within bodies that anybody may have shipped.
+// words are within bodies that anybody may have shipped. The server leaves out what
+// cannot fit.
 const actPage = 500
 
 func readActs(ctx context.Context, q querier, f job.Filter, limit int) (list []job.Act, err error) {
@@ -51,12 +52,18 @@ func readActs(ctx context.Context, q querier, f job.Filter, limit int) (list []j
 		installation string
 		n            int64
 	}
+	var hosts []string // nil: all; those on whose machine something was done name none
+	var needles [][]byte
+	if len(f.Hosts) > 0 && !slices.Contains(f.Hosts, "") {
+		hosts, needles = texts(f.Hosts), members("host", f.Hosts)
+	}
 	for {
 		rows, err := q.Query(ctx, `
 			SELECT l.at, l.installation_id, l.n, l.body, coalesce(i.operator, ''), coalesce(j.host, '')
 			FROM vmo.ledger l LEFT JOIN vmo.installation i USING (installation_id) LEFT JOIN vmo.job j ON j.job_id = l.job_id
 			WHERE l.kind NOT IN ('begin', 'seal', 'adopt') AND l.at >= $1 AND (l.at < $2 OR l.at = $2 AND $3 <> '' AND (l.installation_id, l.n) < ($3, $4))
-			ORDER BY l.at DESC, l.installation_id DESC, l.n DESC LIMIT $5`, since, until, before.installation, before.n, actPage)
+				AND ($6::text[] IS NULL OR j.host = ANY ($6) OR EXISTS (SELECT FROM unnest($7::bytea[]) AS t (needle) WHERE position(t.needle IN l.body) > 0))
+			ORDER BY l.at DESC, l.installation_id DESC, l.n DESC LIMIT $5`, since, until, before.installation, before.n, actPage, hosts, needles)
 		if err != nil {
 			return nil, err
 		}

@@ -140,6 +140,13 @@ func BenchmarkJobs(b *testing.B) {
 			}
 		})
 	}
+	b.Run("acts", func(b *testing.B) {
+		for b.Loop() {
+			if list, more, err := a.Acts(b.Context(), job.Filter{Hosts: []string{"web-7"}, Since: time.Now().Add(-24 * time.Hour)}, 50); err != nil || len(list) == 0 {
+				b.Fatal(len(list), more, err)
+			}
+		}
+	})
 	b.Run("by-prefix", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := a.Job(b.Context(), string(middle[:13])); err == nil {

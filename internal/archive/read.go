@@ -164,7 +164,7 @@ func conditions(f job.Filter) (where []string, args []any, err error) {
 		where = append(where, "("+strings.Join(any, " OR ")+")")
 	}
 	if len(f.Labels) > 0 {
-		args = append(args, labels(f.Labels))
+		args = append(args, members("text", f.Labels))
 		where = append(where, fmt.Sprintf(hasLabel, len(args)))
 	}
 	if f.Operator != "" {

@@ -36,12 +36,13 @@ const (
 		) last WHERE kind = 'label')`
 )
 
-// labels are the members of the bodies of entries that are about labels.
-func labels(names []string) [][]byte {
-	out := make([][]byte, 0, len(names))
-	for _, name := range names {
-		text, _ := json.Marshal(name) // a text always can
-		out = append(out, append([]byte(`"text":`), text...))
+// members are what stands in the bodies of entries of which a member has one of
+// these values.
+func members(name string, values []string) [][]byte {
+	out := make([][]byte, 0, len(values))
+	for _, v := range values {
+		text, _ := json.Marshal(v) // a text always can
+		out = append(out, append([]byte(`"`+name+`":`), text...))
 	}
 	return out
 }
