@@ -136,7 +136,7 @@ func (l *looker) frames() error {
 			}
 		}
 	}
-	if !l.past {
+	if !l.over && !l.skip {
 		for _, w := range l.weave.left() {
 			l.interrupted(pos.at, pos.line, w)
 		}
@@ -169,8 +169,9 @@ func (l *looker) missing(f found, before, missing uint64, warm bool) error {
 // chunk takes output that begins in a line.
 func (l *looker) chunk(f found, line uint64, warm bool) error {
 	p := f.payload
-	if stream := job.Stream(f.kind); stream != job.TTY && !l.past {
-		if w := l.weave.add(stream, p); w != nil && !warm {
+	// What ends in a line is of the piece that has the line, which tells both once.
+	if stream := job.Stream(f.kind); stream != job.TTY && !l.over {
+		if w := l.weave.add(stream, p); w != nil && !warm && !l.skip {
 			l.interrupted(f.at, line, *w)
 		}
 	}

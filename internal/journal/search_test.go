@@ -188,6 +188,44 @@ func TestSearch_FindsWhatMatchesAndNothingElse(t *testing.T) {
 	}
 }
 
+// Ensure a line that matches is found once, also if it is searched in two pieces
+// and one stream's own line, which the other interrupted, ends in it.
+func TestSearch_AnInterruptedLineAcrossPiecesIsFoundOnce(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]string{"ended": " id\n", "without an end": " id"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := open(t, t.TempDir())
+			rec := begin(t, j)
+			lines := func(n int) {
+				for range n {
+					write(t, rec, job.Stdout, append(bytes.Repeat([]byte("z"), 999), '\n'))
+				}
+			}
+			lines(100)
+			write(t, rec, job.Stdout, []byte("error "))
+			for range 50 { // a block ends among them
+				write(t, rec, job.Stderr, bytes.Repeat([]byte("y"), 1000))
+			}
+			write(t, rec, job.Stdout, []byte(end))
+			if end == " id\n" {
+				lines(100)
+			}
+			finish(t, rec)
+			for _, q := range []Query{{Pattern: "error.*id"}, {Pattern: "^error *id"}, {Pattern: "error y"}, {Pattern: "y id"}} {
+				hits, problems := looked(t, j, q)
+				if diff := cmp.Diff(plain(t, j, rec.ID(), regexp.MustCompile(q.Pattern)), lineNumbers(hits)); diff != "" || len(hits) != 1 || len(problems) > 0 {
+					t.Errorf("%s (-want +got): %s %q", q.Pattern, diff, problems)
+				}
+				q.Count = true
+				if counts, _ := looked(t, j, q); len(counts) != 1 || counts[0].Count != 1 {
+					t.Errorf("%s: counted %+v", q.Pattern, counts)
+				}
+			}
+		})
+	}
+}
+
 // Ensure hits come newest job first, that filter, limit and context hold, and
 // that one job can be meant.
 func TestSearch_OrderFilterLimitAndContext(t *testing.T) {
