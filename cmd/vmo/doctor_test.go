@@ -176,7 +176,7 @@ func TestDoctor_Database(t *testing.T) {
 	h.must("exec", "--", "true")
 	h.shipped()
 	checks, _, code := h.doctor(nil)
-	if c := checks["database"]; !c.OK || !strings.Contains(c.Found, "Postgres ") || !strings.Contains(c.Found, "it has 4 of 4 entries") || code != 0 {
+	if c := checks["database"]; !c.OK || !strings.Contains(c.Found, "Postgres ") || !strings.Contains(c.Found, "it has 5 of 5 entries") || code != 0 {
 		t.Errorf("exit code %d, the database is %+v", code, c)
 	}
 	h.c.Kill()
