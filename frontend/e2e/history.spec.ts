@@ -78,6 +78,31 @@ test('the keyboard goes through the jobs, opens and replays one, and leaves', as
   await expect(history(page)).toBeVisible();
 });
 
+test('a pane that was closed, or stands behind another, is looked at again without taking the keyboard', async ({ page }) => {
+  await open(page, '?fake');
+  await run(page, 'lint');
+  await expect(pane(page)).toHaveAttribute('data-state', /succeeded|failed/);
+  await expect(pane(page).getByRole('region')).toBeFocused(); // what was started takes it
+  const id = (await pane(page).getAttribute('data-job')) ?? '';
+  await pane(page).getByTestId('close-pane').click();
+  await page.keyboard.press('Control+Shift+H');
+  await row(page).first().waitFor();
+  await page.getByTestId('state-all').focus();
+  await page.keyboard.press('ArrowDown'); // from a button: the list takes the keys
+  for (const keys of [['Enter'], ['p'], ['ArrowDown', 'Enter'], ['ArrowUp', 'Enter']]) {
+    for (const key of keys) await page.keyboard.press(key);
+    const chosen = (await page.locator('[data-testid=history-job][aria-current=true]').getAttribute('data-job')) ?? '';
+    expect(chosen === id).toBe(keys[0] !== 'ArrowDown');
+    await expect(pane(page)).toHaveAttribute('data-job', chosen);
+    await expect(pane(page).getByTestId(keys[0] === 'p' ? 'live-button' : 'replay-button')).toBeVisible();
+    await expect(list(page)).toBeFocused();
+  }
+  await pane(page).getByTestId('replay-button').click(); // who works in the pane goes on there
+  await expect(pane(page).getByTestId('live-button')).toBeVisible();
+  await expect(list(page)).not.toBeFocused();
+  await expect.poll(() => pane(page).evaluate((node) => node.contains(document.activeElement))).toBe(true);
+});
+
 test('a job that begins comes in on top, and what is looked at does not move', async ({ page }) => {
   await open(page, '?fake=many');
   await run(page, 'slow');

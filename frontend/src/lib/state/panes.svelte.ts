@@ -6,7 +6,7 @@ import { Persisted } from './persisted.svelte';
 export interface Pane {
   job: string;
   view: 'live' | 'replay' | 'lines'; // lines: as in a log, although it ran in a terminal
-  /** A line to show, and the count of such wishes: the same line may be wished for again. */
+  /** A line to show, and the count of wishes: the same line may be wished for again. */
   line?: { n: number; wish: number };
   /** The window started this job just now, so its terminal answers from the first byte on. */
   fresh: boolean;
@@ -17,7 +17,7 @@ export class Panes {
   #active = $state<string | null>(null);
   #open = $state(false);
   #magnified = $state(false);
-  #focus = $state(0);
+  #focus = $state.raw<{ job: string; n: number } | null>(null);
   #wishes = 0;
   /** Called when a pane was closed. */
   onclose: (job: string) => void = () => {};
@@ -38,9 +38,12 @@ export class Panes {
   get tiles(): boolean {
     return this.#tiles.current;
   }
-  /** Counts the wishes that the active pane take the keyboard. */
-  get focus(): number {
-    return this.#focus;
+  /**
+   * Changes when the pane of a job is to take the keyboard; 0: it is not. The wish is for the pane that was meant,
+   * and only until another one is looked at: a pane that is shown or built anew must not take it without being asked to.
+   */
+  focus(job: string): number {
+    return this.#focus?.job === job ? this.#focus.n : 0;
   }
 
   has(job: string): boolean {
@@ -60,12 +63,13 @@ export class Panes {
   setView(job: string, view: Pane['view']): void {
     // A terminal that is opened again must not answer what it answered before.
     this.#list = this.#list.map((pane) => (pane.job === job ? { ...pane, view, fresh: false, line: undefined } : pane));
+    this.activate(job); // the button that was pressed is gone, and the keyboard would be with it
   }
 
   activate(job: string, focus = true): void {
     this.#active = job;
     this.#open = true;
-    if (focus) this.#focus++;
+    this.#focus = focus ? { job, n: ++this.#wishes } : null;
   }
 
   at(index: number): void {
@@ -76,7 +80,10 @@ export class Panes {
   close(job: string): void {
     const at = this.#list.findIndex((pane) => pane.job === job);
     this.#list = this.#list.filter((pane) => pane.job !== job);
-    if (this.#active === job) this.#active = (this.#list[at] ?? this.#list[at - 1])?.job ?? null;
+    if (this.#active === job) {
+      this.#active = (this.#list[at] ?? this.#list[at - 1])?.job ?? null;
+      this.#focus = this.#active === null ? null : { job: this.#active, n: ++this.#wishes };
+    }
     if (this.#list.length === 0) this.#magnified = false;
     this.onclose(job);
   }
