@@ -187,7 +187,7 @@ func TestJobs_TargetThere(t *testing.T) {
 	if err != nil || len(list.Targets) != 2 {
 		t.Fatalf("Targets: %+v, %v", list, err)
 	}
-	j, err := a.Jobs.Start(Request{Host: "web1", Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "$(id) & co"}})
+	j, err := a.Jobs.one(a.Jobs.Start(Request{Hosts: []string{"web1"}, Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "$(id) & co"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +197,45 @@ func TestJobs_TargetThere(t *testing.T) {
 	if got := stdout(t, e, j.ID); got != "Hello, $(id) & co!\n" {
 		t.Errorf("the output is %q", got)
 	}
-	if _, err := a.Jobs.Start(Request{Host: "web1", Dir: dir, Target: "gone"}); !errors.Is(err, job.ErrNotFound) {
+	if _, err := a.Jobs.Start(Request{Hosts: []string{"web1"}, Dir: dir, Target: "gone"}); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("a target that is not there: %v", err)
+	}
+}
+
+// Ensure a target on several hosts is one run, with a job on each; and that it runs on
+// none of them unless all have it, with the variables that are given.
+func TestJobs_TargetOnSeveralHosts(t *testing.T) {
+	t.Parallel()
+	a, e, _ := there(t, remotetest.Config{Hosts: []string{"web1", "web2"}})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte(greeting), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	hosts := []string{"web1", "web2"}
+	jobs, err := a.Jobs.Start(Request{Hosts: hosts, Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "you"}})
+	if err != nil || len(jobs) != 2 {
+		t.Fatalf("%d jobs, %v", len(jobs), err)
+	}
+	for i, j := range jobs {
+		ended, err := e.Wait(t.Context(), j.ID)
+		if err != nil || ended.State != job.Succeeded || ended.Host != hosts[i] || ended.Run != jobs[0].Run || ended.Target != "hello" {
+			t.Errorf("%+v, %v", ended, err)
+		}
+		if got := stdout(t, e, j.ID); got != "Hello, you!\n" {
+			t.Errorf("%s says %q", hosts[i], got)
+		}
+	}
+	for name, r := range map[string]Request{
+		"a target that is not there":     {Hosts: hosts, Dir: dir, Target: "gone"},
+		"a variable that it has not":     {Hosts: hosts, Dir: dir, Target: "hello", Vars: map[string]string{"SHELL": "/bin/evil"}},
+		"a host that is not in the list": {Hosts: []string{"web1", "evil.example"}, Dir: dir, Target: "hello"},
+	} {
+		if jobs, err := a.Jobs.Start(r); err == nil || len(jobs) > 0 {
+			t.Errorf("%s: %d jobs, %v", name, len(jobs), err)
+		}
+	}
+	if all, err := a.Jobs.List(Query{Limit: 10}); err != nil || len(all) != 2 {
+		t.Errorf("the journal has %d jobs, %v", len(all), err)
 	}
 }
 

@@ -2,8 +2,12 @@ package app
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 
 	"vmorchestrator/internal/engine"
 	"vmorchestrator/internal/job"
@@ -25,10 +29,10 @@ type Query struct {
 	Filter job.Filter `json:"filter"`
 }
 
-// Request asks for a target of a project to be run, here or in a folder of
-// another machine. What it names is looked up; the page sends no command.
+// Request asks for a target of a project to be run, here or in a folder of other
+// machines. What it names is looked up; the page sends no command.
 type Request struct {
-	Host   string            `json:"host"` // "" is this machine
+	Hosts  []string          `json:"hosts"` // none: this machine
 	Dir    string            `json:"dir"`
 	Target string            `json:"target"`
 	Vars   map[string]string `json:"vars"`
@@ -103,58 +107,72 @@ func (b *Jobs) Get(id string) (Job, error) {
 	return Job{j, e.Owns(j.ID)}, err
 }
 
-// Start runs a target that the project offers now.
-func (b *Jobs) Start(r Request) (Job, error) {
+// Start runs a target that the project offers now; on several hosts as one run, and
+// on none of them unless all have it.
+func (b *Jobs) Start(r Request) ([]Job, error) {
 	e, err := b.shell.open()
 	if err != nil {
-		return Job{}, err
+		return nil, err
 	}
-	project, t, err := b.target(e, r)
+	project, found, err := b.targets(e, r)
 	if err != nil {
-		return Job{}, err
+		return nil, err
+	}
+	for _, t := range found {
+		unknown := maps.Clone(r.Vars)
+		for _, p := range t.Params {
+			delete(unknown, p.Name)
+		}
+		for name := range unknown {
+			return nil, fmt.Errorf("%w: the target %s has no parameter %q", job.ErrInvalid, t.Name, name)
+		}
 	}
 	var vars []string
-	for _, p := range t.Params { // in the order of the form
+	for _, p := range found[0].Params { // in the order of the form
 		if value, ok := r.Vars[p.Name]; ok {
 			// Make expands what it is given; a form means the text as it is.
 			vars = append(vars, p.Name+"="+strings.ReplaceAll(value, "$", "$$"))
-			delete(r.Vars, p.Name)
 		}
 	}
-	for name := range r.Vars {
-		return Job{}, fmt.Errorf("%w: the target %s has no parameter %q", job.ErrInvalid, t.Name, name)
-	}
-	argv, err := engine.MakeArgv(t.Name, vars)
+	argv, err := engine.MakeArgv(r.Target, vars)
 	if err != nil {
-		return Job{}, err
+		return nil, err
 	}
-	tty := t.Terminal()
+	tty := slices.ContainsFunc(found, engine.Target.Terminal)
 	if r.Mode != "" {
 		tty = r.Mode == engine.ModeTerminal
 	}
-	spec := job.Spec{Project: project.Alias, Target: t.Name, Argv: argv, Dir: project.Dir, TTY: tty, Size: job.Size{Cols: r.Cols, Rows: r.Rows}}
-	if r.Host != "" {
-		return b.one(b.begin([]string{r.Host}, project.Dir, spec))
+	spec := job.Spec{Project: project.Alias, Target: r.Target, Argv: argv, Dir: project.Dir, TTY: tty, Size: job.Size{Cols: r.Cols, Rows: r.Rows}}
+	if len(r.Hosts) > 0 {
+		return b.begin(r.Hosts, project.Dir, spec)
 	}
-	return b.one(b.started(e, engine.Launch{Spec: spec}))
+	return b.started(e, engine.Launch{Spec: spec})
 }
 
-// target finds what a request names. A folder of another machine is no project,
-// so it has no alias.
-func (b *Jobs) target(e *engine.Engine, r Request) (engine.Project, engine.Target, error) {
-	if r.Host == "" {
+// targets finds what a request names, on every one of its hosts. A folder of another
+// machine is no project, so it has no alias.
+func (b *Jobs) targets(e *engine.Engine, r Request) (engine.Project, []engine.Target, error) {
+	if len(r.Hosts) == 0 {
 		project, err := b.project(e, r.Dir)
 		if err != nil {
-			return project, engine.Target{}, err
+			return project, nil, err
 		}
 		t, err := e.FindTarget(b.shell.ctx, project.Dir, r.Target, false)
-		return project, t, err
+		return project, []engine.Target{t}, err
 	}
-	if _, err := b.shell.host(e, r.Host); err != nil {
-		return engine.Project{}, engine.Target{}, err
+	for _, name := range r.Hosts { // before any is connected to
+		if _, err := b.shell.host(e, name); err != nil {
+			return engine.Project{}, nil, err
+		}
 	}
-	t, err := e.FindRemoteTarget(b.shell.ctx, r.Host, r.Dir, r.Target)
-	return engine.Project{Dir: r.Dir}, t, err
+	found := make([]engine.Target, len(r.Hosts))
+	errs := make([]error, len(r.Hosts))
+	var all sync.WaitGroup
+	for i, name := range r.Hosts {
+		all.Go(func() { found[i], errs[i] = e.FindRemoteTarget(b.shell.ctx, name, r.Dir, r.Target) })
+	}
+	all.Wait()
+	return engine.Project{Dir: r.Dir}, found, errors.Join(errs...)
 }
 
 func (b *Jobs) project(e *engine.Engine, dir string) (engine.Project, error) {

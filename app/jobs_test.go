@@ -192,7 +192,7 @@ func TestJobs_StartOnlyWhatIsOffered(t *testing.T) {
 	t.Parallel()
 	a, e := served(t)
 	dir := sample(t, e, greeting)
-	j, err := a.Jobs.Start(Request{Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "$(shell touch pwned) & co"}})
+	j, err := a.Jobs.one(a.Jobs.Start(Request{Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "$(shell touch pwned) & co"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,8 +212,8 @@ func TestJobs_StartOnlyWhatIsOffered(t *testing.T) {
 		"another variable":            {Dir: dir, Target: "hello", Vars: map[string]string{"SHELL": "/bin/evil"}},
 		"a line break":                {Dir: dir, Target: "hello", Vars: map[string]string{"NAME": "a\nb"}},
 	} {
-		if j, err := a.Jobs.Start(r); err == nil {
-			t.Errorf("%s was run as %v", name, j.Argv)
+		if jobs, err := a.Jobs.Start(r); err == nil {
+			t.Errorf("%s was run as %v", name, jobs)
 		}
 	}
 	list, err := a.Jobs.List(Query{Limit: 10})
@@ -249,7 +249,7 @@ func TestJobs_TypeIntoATerminal(t *testing.T) {
 	t.Parallel()
 	a, e := served(t)
 	dir := sample(t, e, greeting)
-	j, err := a.Jobs.Start(Request{Dir: dir, Target: "shell", Cols: 100, Rows: 30})
+	j, err := a.Jobs.one(a.Jobs.Start(Request{Dir: dir, Target: "shell", Cols: 100, Rows: 30}))
 	if err != nil || !j.TTY || j.Size.Cols != 100 || !j.Owned {
 		t.Fatalf("Start: %+v, %v", j, err)
 	}

@@ -84,14 +84,14 @@ export class FakeBackend implements Backend {
     },
     stats: async (filter) => statsOf(this.#chosen({ ...filter, states: undefined })),
     get: async (id) => this.#view(this.#find(id)),
-    start: async (request) => this.#start(request),
+    start: async ({ hosts, ...request }) => this.#run(hosts.length > 0 ? hosts : [''], (host, run) => this.#start({ ...request, host }, { run })),
     again: async (id, size) => {
       const { job } = this.#find(id);
-      return this.#start({ host: job.host, dir: job.dir, target: job.target, vars: {}, mode: job.tty ? 'terminal' : 'stream', ...size }, job);
+      return this.#start({ host: job.host, dir: job.dir, target: job.target, vars: {}, mode: job.tty ? 'terminal' : 'stream', ...size }, {}, job);
     },
     shell: async ({ host, dir, ...size }) => this.#begin('shell', { host, dir: dir || '~', argv: [], target: '', tty: true, size }),
     exec: async ({ hosts, line, dir, mode, link, ...size }) =>
-      hosts.map((host) => this.#begin(line, { host, dir: dir || '~', argv: ['sh', '-c', line], target: '', link, tty: mode === 'terminal', size })),
+      this.#run(hosts, (host, run) => this.#begin(line, { run, host, dir: dir || '~', argv: ['sh', '-c', line], target: '', link, tty: mode === 'terminal', size })),
     tail: async ({ host, source, since, lines }) => this.#begin('follow', { host, dir: '~', argv: ['tail', '-F', '-n', String(lines), ...(since ? ['--since', since] : []), source], target: '', source }),
     tunnel: async ({ host, forwards }) => {
       const own = forwards.length > 0 ? forwards : (await this.there.detail(host)).forwards.map((forward) => ({ kind: forward.kind, spec: forwardSpec(forward) }));
@@ -179,7 +179,7 @@ export class FakeBackend implements Backend {
     };
   }
 
-  #start(request: Start, like?: Job): Job {
+  #start(request: Omit<Start, 'hosts'> & { host: string }, over: Partial<Job>, like?: Job): Job {
     if (this.#readOnly) throw new AppError('read-only', 'the journal is read-only: /home/ada/.local/share/vmo is owned by root', 'Start with another --data-dir, or give yourself the folder.');
     const target = this.#read(request.host ? '/home/ada/src/shop' : request.dir).targets.find((t) => t.name === request.target);
     if (!target && !like) throw new AppError('not-found', `${request.dir}/Makefile has no target ${request.target} any more`, 'Look at the list again: it was read anew.');
@@ -187,8 +187,14 @@ export class FakeBackend implements Backend {
     const tty = request.mode === 'terminal' || (request.mode === '' && (target?.mode === 'terminal' || (target?.mode === 'auto' && target.interactive)));
     const now = Date.now();
     const argv = like?.argv ?? ['make', request.target, ...Object.entries(request.vars).map(([k, v]) => `${k}=${v}`)];
-    const job = this.#make(now, request.target, request.dir, { host: request.host, source: like?.source, link: like?.link, tty, argv, size: { cols: request.cols, rows: request.rows } });
+    const job = this.#make(now, request.target, request.dir, { host: request.host, source: like?.source, link: like?.link, tty, argv, size: { cols: request.cols, rows: request.rows }, ...over });
     return this.#launch(job, script, now);
+  }
+
+  /** A job on each of some hosts, all of one run. */
+  #run(hosts: string[], begin: (host: string, run: string) => Job): Job[] {
+    const run = this.#id(Date.now());
+    return hosts.map((host) => begin(host, run));
   }
 
   /** A job that no makefile names: a terminal, a typed command, a log. */

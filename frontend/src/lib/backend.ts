@@ -163,7 +163,7 @@ export const wails: Backend = {
     },
     stats: async (filter) => (await call<Stat[] | null>(Jobs.Stats(filterOf(filter)))) ?? [],
     get: async (id) => jobOf(await call<Job>(Jobs.Get(id))),
-    start: async (request) => jobOf(await call<Job>(Jobs.Start(request))),
+    start: async (request) => ((await call<Job[] | null>(Jobs.Start(request))) ?? []).map(jobOf),
     again: async (id, size) => jobOf(await call<Job>(Jobs.Again(id, size.cols, size.rows))),
     shell: async (request) => jobOf(await call<Job>(Jobs.Shell(request))),
     exec: async (request) => ((await call<Job[] | null>(Jobs.Exec(request))) ?? []).map(jobOf),

@@ -6,8 +6,8 @@ const wish = (link: string, over: Partial<Wish>): Followed => ({ link, job: '', 
 
 export const LINKS: Record<string, Followed | AppError> = {
   link: wish('vmo://run?project=shop&target=deploy&var.ENV=production&var.VERSION=1.4.2', { project: 'shop', vars: [{ name: 'ENV', value: 'production' }, { name: 'VERSION', value: '1.4.2' }] }),
-  'link-hosts': wish('vmo://run?dir=~/shop&target=restart&host=web1&host=web2&var.BATCH=1', {
-    dir: '~/shop', target: 'restart', known: false, hosts: [{ name: 'web1', known: true, environment: 'production' }, { name: 'web2', known: true, environment: 'production' }], vars: [{ name: 'BATCH', value: '1' }],
+  'link-hosts': wish('vmo://run?dir=~/shop&target=deploy&host=web1&host=web2&var.ENV=staging', {
+    dir: '~/shop', target: 'deploy', known: false, hosts: [{ name: 'web1', known: true, environment: 'production' }, { name: 'web2', known: true, environment: 'production' }], vars: [{ name: 'ENV', value: 'staging' }],
   }),
   'link-stranger': wish('vmo://run?dir=~/shop&target=restart&host=web1&host=evil.example', { dir: '~/shop', target: 'restart', known: false, hosts: [{ name: 'web1', known: true, environment: 'production' }, { name: 'evil.example', known: false, environment: '' }] }),
   'link-folder': wish('vmo://run?dir=/home/ada/Downloads/kit&target=build', { dir: '/home/ada/Downloads/kit', target: 'build', known: false }),

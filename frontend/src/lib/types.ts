@@ -184,7 +184,7 @@ export interface Said {
 }
 
 export interface Start {
-  host: string; // "" is this machine; else dir is a folder there
+  hosts: string[]; // none: this machine; else dir is a folder there. Several are one run
   dir: string;
   target: string;
   vars: Record<string, string>;
@@ -380,7 +380,7 @@ export interface Backend {
     /** Everything that was done, newest first. */
     acts(query: ActsQuery): Promise<ActsPage>;
     get(id: string): Promise<Job>;
-    start(request: Start): Promise<Job>;
+    start(request: Start): Promise<Job[]>;
     again(id: string, size: Size): Promise<Job>;
     shell(request: ShellRequest): Promise<Job>;
     exec(request: ExecRequest): Promise<Job[]>;

@@ -106,7 +106,7 @@ export namespace app {
 	    filter: job.Filter;
 	}
 	export interface Request {
-	    host: string;
+	    hosts: string[];
 	    dir: string;
 	    target: string;
 	    vars: Record<string, string>;

@@ -4,7 +4,7 @@ import { getContext, setContext } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { title } from '../format';
 import { forwardSpec } from '../format.hosts';
-import type { Backend, Filter, Followed, Forward, Info, Job, Link, Size, Target, TeamJob, Wish } from '../types';
+import type { Backend, Filter, Followed, Forward, Info, Job, Link, Size, Start, Target, TeamJob, Wish } from '../types';
 import { Acts } from './acts.svelte';
 import { Archive } from './archive.svelte';
 import { Finding } from './finding.svelte';
@@ -266,9 +266,11 @@ export class App {
 
   /** Runs what the form of a link says, by the button of that form. Go looks everything up once more. */
   async runWish(wish: Wish, vars: Record<string, string>): Promise<void> {
-    const hosts = wish.hosts.length > 0 ? wish.hosts.map((host) => host.name) : [''];
-    const jobs = await Promise.all(hosts.map((host) => this.jobs.start({ host, dir: wish.dir, target: wish.target, vars: { ...vars }, mode: '', ...this.grid })));
-    for (const job of jobs) if (job) this.panes.show(job, { fresh: true });
+    await this.#start({ hosts: wish.hosts.map((host) => host.name), dir: wish.dir, target: wish.target, vars, mode: '', ...this.grid });
+  }
+
+  async #start(request: Start): Promise<void> {
+    for (const job of await this.jobs.start(request)) this.panes.show(job, { fresh: true });
   }
 
   /** Whose job it is, if it is a colleague's: it can be looked at and nothing else. */
@@ -286,13 +288,11 @@ export class App {
 
   /** Runs a target of a folder on a host. */
   async runThere(host: string, dir: string, target: Target, mode: '' | 'stream' | 'terminal' = ''): Promise<void> {
-    const job = await this.jobs.start({ host, dir, target: target.name, vars: this.projects.vars(`${host}:${dir}`, target), mode, ...this.grid });
-    if (job) this.panes.show(job, { fresh: true });
+    await this.#start({ hosts: [host], dir, target: target.name, vars: this.projects.vars(`${host}:${dir}`, target), mode, ...this.grid });
   }
 
   async run(dir: string, target: Target, mode: '' | 'stream' | 'terminal' = ''): Promise<void> {
-    const job = await this.jobs.start({ host: '', dir, target: target.name, vars: this.projects.vars(dir, target), mode, ...this.grid });
-    if (job) this.panes.show(job, { fresh: true });
+    await this.#start({ hosts: [], dir, target: target.name, vars: this.projects.vars(dir, target), mode, ...this.grid });
   }
 
   /** Adds the sample project, shows it and runs its first target. */

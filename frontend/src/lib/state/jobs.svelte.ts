@@ -203,8 +203,10 @@ export class Jobs {
     }
   }
 
-  async start(request: Start): Promise<Job | undefined> {
-    return this.begin(`start ${request.target}`, () => this.#backend.jobs.start(request));
+  /** Runs a target: a job for each host, or one here; none if it cannot be started. */
+  async start(request: Start): Promise<Job[]> {
+    const jobs = await this.#problems.guard(`start ${request.target}`, () => this.#backend.jobs.start(request));
+    return (jobs ?? []).map((job) => this.took(job));
   }
 
   async again(job: Job, size: Size): Promise<Job | undefined> {

@@ -53,20 +53,23 @@ it('runs what the form says then, after the question whether the folder is trust
   await fireEvent.click(button());
   await fireEvent.click(await screen.findByText('Trust it and run'));
   await waitFor(() => expect(began).toHaveBeenCalledTimes(1));
-  expect(began.mock.calls[0]?.[0]).toMatchObject({ host: '', dir: '/home/ada/src/shop', target: 'deploy', vars: { ENV: 'production', VERSION: '1.4.3' } });
+  expect(began.mock.calls[0]?.[0]).toMatchObject({ hosts: [], dir: '/home/ada/src/shop', target: 'deploy', vars: { ENV: 'production', VERSION: '1.4.3' } });
   expect((await backend.projects.targets('/home/ada/src/shop')).trusted).toBe(true);
   expect(screen.queryByTestId('link-dialog')).toBeNull();
 });
 
-it('names the hosts, and starts one job on each', async () => {
-  const { began } = await open('link-hosts');
+it('names the hosts, and is one run with a job on each', async () => {
+  const { backend, began } = await open('link-hosts');
   const box = await dialog();
   expect(box.textContent).toContain('nothing has been connected to');
   await armed();
-  expect(button().textContent).toContain('Run restart on 2 hosts');
+  expect(button().textContent).toContain('Run deploy on 2 hosts');
   await fireEvent.click(button());
-  await waitFor(() => expect(began.mock.calls.map(([request]) => request.host)).toEqual(['web1', 'web2']));
-  expect(began.mock.calls[1]?.[0]).toMatchObject({ dir: '~/shop', target: 'restart', vars: { BATCH: '1' } });
+  await waitFor(() => expect(screen.getAllByTestId('job-pane')).toHaveLength(2));
+  expect(began.mock.calls.map(([request]) => request)).toMatchObject([{ hosts: ['web1', 'web2'], dir: '~/shop', target: 'deploy', vars: { ENV: 'staging' } }]);
+  const jobs = await backend.jobs.list({ limit: 2, before: '', filter: { targets: ['deploy'] } });
+  expect(jobs.map((job) => job.host).sort()).toEqual(['web1', 'web2']);
+  expect(new Set(jobs.map((job) => job.run)).size).toBe(1);
 });
 
 for (const [link, says] of [

@@ -41,7 +41,7 @@ export function Search(arg1:app.SearchQuery):Promise<string>;
 
 export function Shell(arg1:app.ShellRequest):Promise<app.Job>;
 
-export function Start(arg1:app.Request):Promise<app.Job>;
+export function Start(arg1:app.Request):Promise<Array<app.Job>>;
 
 export function Stats(arg1:job.Filter):Promise<Array<journal.Stat>>;
 
