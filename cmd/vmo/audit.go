@@ -20,7 +20,7 @@ func (c *cli) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "audit", Short: "List everything that was done, newest first: who touched a host?", Args: cobra.NoArgs,
 		Long: wrapped(`List everything that was done on this machine, newest first: jobs, host keys that were accepted, connections that no
-job needed, notes, labels and pins, settings that matter, and records that were removed, emptied or imported. With
+job needed or that ended what a lost one had left, notes, labels and pins, settings that matter, and records that were removed, emptied or imported. With
 --archive it is what everybody did, as the team's database has it, and what its owner removed there.`) + `
 
 ` + wrapped(`It comes from the list of jobs and from the signed ledger, which vmo verify checks. Records that were removed in one

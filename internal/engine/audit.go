@@ -33,7 +33,7 @@ func (e *Engine) TeamActs(ctx context.Context, f Filter, limit int) (list []Act,
 // set records that a setting was changed. A journal that cannot be written keeps
 // nobody from changing it: nothing is run there either.
 func (e *Engine) set(host, format string, args ...any) error {
-	err := e.journal.Event(job.EntrySetting, host, e.config.Operator, fmt.Sprintf(format, args...))
+	err := e.journal.Event(job.EntrySetting, host, "", e.config.Operator, fmt.Sprintf(format, args...))
 	if err == nil || errors.Is(err, job.ErrReadOnly) {
 		return nil
 	}
@@ -46,10 +46,15 @@ func (e *Engine) connected(h inventory.Host, before remote.State, why string) {
 	if before.Status == remote.StatusConnected || after.Status != remote.StatusConnected {
 		return
 	}
-	err := e.journal.Event(job.EntryConnect, h.Name, e.config.Operator, wayWords(h.Destination, after)+why)
+	e.tell(h, "", wayWords(h.Destination, after)+why)
+}
+
+// tell records what was done on a host without a job, or about one that has ended.
+func (e *Engine) tell(h inventory.Host, about job.ID, text string) {
+	err := e.journal.Event(job.EntryConnect, h.Name, about, e.config.Operator, text)
 	if err != nil && !errors.Is(err, job.ErrReadOnly) {
 		e.mu.Lock()
-		e.unfinished = append(e.unfinished, fmt.Errorf("record the connection to %s: %w", h.Name, err))
+		e.unfinished = append(e.unfinished, fmt.Errorf("record what was done on %s: %w", h.Name, err))
 		e.mu.Unlock()
 	}
 }

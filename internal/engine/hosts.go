@@ -244,7 +244,8 @@ func left(j job.Job, pid int) []job.Survivor {
 
 // EndLeft ends what a lost job has left on its host, connecting to it if need be:
 // everything that carries the job's id there. It returns how many processes were
-// found, and those that could not be ended. The record stays as it is.
+// found, and those that could not be ended. The record stays as it is; that it was
+// done is in the ledger.
 func (e *Engine) EndLeft(ctx context.Context, j job.Job, force bool) (found int, left []job.Survivor, err error) {
 	if j.State != job.Lost || j.Host == "" {
 		return 0, nil, fmt.Errorf("end what job %s has left: %w: it is %s", j.ID, job.ErrInvalid, j.State)
@@ -262,5 +263,12 @@ func (e *Engine) EndLeft(ctx context.Context, j job.Job, force bool) (found int,
 		return 0, nil, err
 	}
 	left, found, err = e.pool.KillRun(ctx, h.Destination, j.ID, pid, force)
+	outcome := fmt.Sprintf("%d found, %d left", found, len(left))
+	if err != nil {
+		outcome = "not known"
+	}
+	if c := (*remote.ConnectError)(nil); !errors.As(err, &c) { // else nobody was there
+		e.tell(h, j.ID, fmt.Sprintf("to end what the lost job had left: %s; %s", outcome, wayWords(h.Destination, e.pool.State(h.Destination))))
+	}
 	return found, left, connectError(err)
 }

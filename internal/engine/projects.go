@@ -123,7 +123,15 @@ func (e *Engine) AddProject(dir string) (string, error) {
 	if err != nil {
 		return "", job.WithHint(fmt.Errorf("add the project %s: %w", abs, err), "Choose a folder that exists.")
 	}
-	return abs, e.settings.change(func(s *settings) { s.Folders = append(s.Folders, abs) })
+	had := false
+	err = e.settings.change(func(s *settings) {
+		had = slices.Contains(s.Folders, abs)
+		s.Folders = append(s.Folders, abs)
+	})
+	if err != nil || had {
+		return abs, err
+	}
+	return abs, e.set("", "the folder %s is a project", abs)
 }
 
 // AddSample adds the project that comes with the program, to try things with: it
@@ -148,10 +156,13 @@ func (e *Engine) RemoveProject(dir string) error {
 		s.Folders = slices.DeleteFunc(s.Folders, func(d string) bool { return d == abs })
 		found = len(s.Folders) < before
 	})
-	if err == nil && !found {
-		err = job.WithHint(fmt.Errorf("the added folder %s: %w", abs, job.ErrNotFound), "List them with: vmo projects; those of the registry are removed there.")
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return job.WithHint(fmt.Errorf("the added folder %s: %w", abs, job.ErrNotFound), "List them with: vmo projects; those of the registry are removed there.")
 	}
-	return err
+	return e.set("", "the folder %s is no project any more", abs)
 }
 
 // settle is how long a file must be quiet before it is read again: editors

@@ -74,7 +74,7 @@ const (
 	EntryLabel   EntryKind = "label"   // it got the label Text
 	EntryUnlabel EntryKind = "unlabel" // the label Text was taken off it
 	EntrySetting EntryKind = "setting" // something was set: Text says what, Host for which host if for one
-	EntryConnect EntryKind = "connect" // Host was connected to, and no job needed it; Text says which way
+	EntryConnect EntryKind = "connect" // Host was connected to, and no job needed it, but perhaps one that was lost; Text says which way
 )
 
 // Statement is what an entry of a ledger says. The ledger of an installation is
@@ -100,7 +100,7 @@ type Statement struct {
 	From         time.Time `json:"from,omitzero"`  // share
 	By           string    `json:"by,omitempty"`   // remove, spill, pin and what was said: who
 	Why          string    `json:"why,omitempty"`
-	About        ID        `json:"about,omitempty"` // note, label: a job of any installation, which this entry says nothing else of
+	About        ID        `json:"about,omitempty"` // note, label, connect: a job of any installation, which this entry says nothing else of
 	Host         string    `json:"host,omitempty"`  // of the job that it is about; "" is this machine
 	Text         string    `json:"text,omitempty"`
 }

@@ -9,14 +9,14 @@ import (
 	"vmorchestrator/internal/job"
 )
 
-// Event writes into the ledger that something was done which is no job. A
-// connection is not signed by itself, like the beginning of a job: what is signed
-// next covers it.
-func (j *Journal) Event(kind job.EntryKind, host, by, text string) error {
+// Event writes into the ledger that something was done which is no job; about is
+// the job that it was done for, if for one. A connection is not signed by itself,
+// like the beginning of a job: what is signed next covers it.
+func (j *Journal) Event(kind job.EntryKind, host string, about job.ID, by, text string) error {
 	if j.readOnly != nil {
 		return j.readOnly
 	}
-	if err := j.ledger.add(job.Statement{Kind: kind, Host: host, By: by, Text: text}); err != nil {
+	if err := j.ledger.add(job.Statement{Kind: kind, Host: host, About: about, By: by, Text: text}); err != nil {
 		return err
 	}
 	j.hint("")

@@ -51,8 +51,8 @@ func TestActs_TellWhoTouchedAHost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	do(j.Event(job.EntryConnect, "web-2", "bob", "bob@10.0.0.2:22"))
-	do(j.Event(job.EntrySetting, "", "bob", "database: none"))
+	do(j.Event(job.EntryConnect, "web-2", "", "bob", "bob@10.0.0.2:22"))
+	do(j.Event(job.EntrySetting, "", "", "bob", "database: none"))
 	do(j.Pin(t.Context(), last.ID, "bob", "the release"))
 	do(j.Note(t.Context(), last, "ann", "odd"))
 	if _, err := j.Prune(t.Context(), Retention{Before: time.Now().Add(time.Hour), Why: "space"}, "bob"); err != nil {
@@ -79,7 +79,7 @@ func TestActs_PagesHaveEverythingOnce(t *testing.T) {
 	t.Parallel()
 	j := open(t, t.TempDir())
 	for i := range 40 {
-		if err := j.Event(job.EntrySetting, "", "ann", fmt.Sprint(i)); err != nil {
+		if err := j.Event(job.EntrySetting, "", "", "ann", fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 		if i%4 == 0 {
@@ -129,11 +129,11 @@ func TestEvent_AConnectionWaitsForNoKeychain(t *testing.T) {
 			}
 		}
 	})
-	if err := j.Event(job.EntryConnect, "web-2", "bob", "bob@10.0.0.2:22"); err != nil { // before it is unlocked
+	if err := j.Event(job.EntryConnect, "web-2", "", "bob", "bob@10.0.0.2:22"); err != nil { // before it is unlocked
 		t.Fatal(err)
 	}
 	close(unlocked)
-	if err := j.Event(job.EntrySetting, "", "bob", "database: none"); err != nil {
+	if err := j.Event(job.EntrySetting, "", "", "bob", "database: none"); err != nil {
 		t.Fatal(err)
 	}
 	if ledger, _ := verify(t, j.Evidence()); ledger.Result != Intact {
