@@ -24,19 +24,26 @@ nothing. vmo takes a link wherever it takes a job.
 ` + inJSON(linkAnswer{}),
 		Example: "  vmo link @1\n  vmo link @1#120",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, number, numbered := strings.Cut(args[0], "#")
-			var line uint64
-			if numbered {
-				var err error
-				if line, err = strconv.ParseUint(number, 10, 53); err != nil || line == 0 {
-					return fmt.Errorf("%w: %q is not the number of a line; the first is 1", job.ErrInvalid, number)
-				}
+			name, line, err := atLine(args[0])
+			if err != nil {
+				return err
 			}
 			return c.with(cmd.Context(), func(e *engine.Engine) error { return c.link(cmd.Context(), e, name, line, archive) })
 		},
 	}
 	cmd.Flags().BoolVar(&archive, "archive", false, "anybody's job, as the archive has it")
 	return cmd
+}
+
+// atLine takes a job and a line of it apart; without a line that is 0.
+func atLine(arg string) (name string, line uint64, err error) {
+	name, number, numbered := strings.Cut(arg, "#")
+	if numbered {
+		if line, err = strconv.ParseUint(number, 10, 53); err != nil || line == 0 {
+			return "", 0, fmt.Errorf("%w: %q is not the number of a line; the first is 1", job.ErrInvalid, number)
+		}
+	}
+	return name, line, nil
 }
 
 type linkAnswer struct {

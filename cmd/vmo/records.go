@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -48,9 +49,11 @@ func (c *cli) reviewing(use, short string, do func(ctx context.Context, e *engin
 		}
 		return do(ctx, e, r)
 	})
-	cmd.Flags().BoolVar(&archive, "archive", false, "anybody's job, as the team's database has it")
+	cmd.Flags().BoolVar(&archive, "archive", false, aboutArchive)
 	return cmd
 }
+
+const aboutArchive = "anybody's job, as the team's database has it"
 
 func (c *cli) about(use, short string, do func(ctx context.Context, e *engine.Engine, name string) error) *cobra.Command {
 	return &cobra.Command{
@@ -77,30 +80,46 @@ func (c *cli) find(ctx context.Context, e *engine.Engine, name string, archive b
 }
 
 func (c *cli) showCommand() *cobra.Command {
-	var stamped bool
-	cmd := c.reviewing("show", "Print the output of a job, byte for byte", func(ctx context.Context, e *engine.Engine, j record) error {
+	var stamped, archive bool
+	cmd := c.about("show", "Print the output of a job, byte for byte", func(ctx context.Context, e *engine.Engine, arg string) error {
+		name, line, err := atLine(arg)
+		if err != nil {
+			return err
+		}
+		j, err := c.find(ctx, e, name, archive)
+		if err != nil {
+			return err
+		}
 		if err := c.head(ctx, e, j); err != nil {
 			return err
 		}
-		return c.print(ctx, e, j, &printer{json: c.json, stamped: stamped})
+		return c.print(ctx, e, j, line, &printer{json: c.json, stamped: stamped})
 	})
+	cmd.Use = "show JOB[#LINE]"
 	cmd.Long = `Print the output so far: standard output to standard output, standard error to
 standard error, byte for byte. It ends with 125 if part of the record is damaged;
-everything else has been printed then.
+everything else has been printed then. Behind a #, or in a link, stands the line to
+begin with, as vmo search and the window number them.
 
 ` + piecesInJSON
+	cmd.Example = "  vmo show @1\n  vmo show @1#120"
+	cmd.Flags().BoolVar(&archive, "archive", false, aboutArchive)
 	cmd.Flags().BoolVar(&stamped, "timestamps", false, "the time in UTC before each line")
 	return cmd
 }
 
-// print writes what is recorded so far.
-func (c *cli) print(ctx context.Context, e *engine.Engine, j record, p *printer) error {
+// print writes what is recorded so far, from a line on; 0 and 1 are the first.
+func (c *cli) print(ctx context.Context, e *engine.Engine, j record, line uint64, p *printer) error {
 	r, err := j.output(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	for after := uint64(0); ctx.Err() == nil; {
+	after, skip, err := begin(r, j.ID, line)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
 		page, err := r.Page(after, 1<<20)
 		if err != nil {
 			return err
@@ -108,12 +127,52 @@ func (c *cli) print(ctx context.Context, e *engine.Engine, j record, p *printer)
 		if len(page) == 0 {
 			break
 		}
+		after = page[len(page)-1].Seq
+		page, skip = behind(page, skip)
 		if err := p.page(page); err != nil {
 			return err
 		}
-		after = page[len(page)-1].Seq
 	}
 	return p.verdict()
+}
+
+// begin is where a line begins: behind the chunk after, and behind as many newlines.
+func begin(r *engine.Reader, id job.ID, line uint64) (after, newlines uint64, err error) {
+	if line <= 1 {
+		return 0, 0, nil
+	}
+	all, err := r.Lines(-1, 1)
+	if err != nil {
+		return 0, 0, err
+	}
+	if line > all.Total {
+		return 0, 0, fmt.Errorf("line %d of job %s: %w: its output has %d lines so far", line, id, job.ErrNotFound, all.Total)
+	}
+	at, err := r.SeekLine(line - 1)
+	if err == nil && at.Line >= line {
+		fmt.Fprintf(os.Stderr, "vmo: line %d is missing in the record; this begins in line %d\n", line, at.Line+1)
+		return at.Seq, 0, nil
+	}
+	return at.Seq, line - 1 - at.Line, err
+}
+
+// behind is what follows so many newlines, and how many are still to come. Where
+// something is missing nobody can count on: all that is behind it is shown.
+func behind(chunks []job.Chunk, newlines uint64) ([]job.Chunk, uint64) {
+	for newlines > 0 && len(chunks) > 0 {
+		c := &chunks[0]
+		if c.Note != nil && (c.Note.Kind == job.NoteDamage || c.Note.Kind == job.NoteRemoved) {
+			return chunks, 0
+		}
+		at := bytes.IndexByte(c.Data, '\n')
+		if c.Data = c.Data[at+1:]; at >= 0 {
+			newlines--
+		}
+		if at < 0 || len(c.Data) == 0 {
+			chunks = chunks[1:]
+		}
+	}
+	return chunks, newlines
 }
 
 // verdict makes damage visible to scripts.
