@@ -37,6 +37,9 @@ go are one line.`) + `
 				return err
 			}
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				if f.Hosts, err = e.FilterHosts(f.Hosts); err != nil {
+					return err
+				}
 				list := e.Acts
 				if archive {
 					list = e.TeamActs

@@ -22,7 +22,7 @@ type filterFlags struct {
 
 func (x *filterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&x.hosts, "host", nil, "only of this `HOST`; local is this machine")
+	flags.StringSliceVar(&x.hosts, "host", nil, "only of this `HOST`; local is this machine, env:NAME and tag:NAME the hosts that have it")
 	flags.StringSliceVar(&x.f.Targets, "target", nil, "only of this `TARGET`")
 	flags.StringSliceVar(&x.f.Labels, "label", nil, "only with this `LABEL`")
 	flags.StringVar(&x.f.Project, "project", "", "only of this project, by its `ALIAS`")

@@ -40,6 +40,9 @@ With --count it is one object, its fields the states that have any.`,
 				return err
 			}
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				if f.Hosts, err = e.FilterHosts(f.Hosts); err != nil {
+					return err
+				}
 				if archive {
 					return c.teamJobs(cmd.Context(), e, f, before, limit, count)
 				}

@@ -57,6 +57,9 @@ damaged in a record is named on the standard error, and as job, line, problem.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, os.Interrupt)...)
 			defer stop()
 			err = c.with(ctx, func(e *engine.Engine) error {
+				if q.Jobs.Hosts, err = e.FilterHosts(q.Jobs.Hosts); err != nil {
+					return err
+				}
 				if only != "" {
 					r, err := c.find(ctx, e, only, archive)
 					if err != nil {

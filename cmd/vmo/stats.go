@@ -34,6 +34,9 @@ left out.`) + `
 				return err
 			}
 			return c.with(cmd.Context(), func(e *engine.Engine) error {
+				if f.Hosts, err = e.FilterHosts(f.Hosts); err != nil {
+					return err
+				}
 				list, err := e.Stats(cmd.Context(), f, last)
 				if err != nil {
 					return err

@@ -55,6 +55,32 @@ test('filters narrow the list, say how many fit, and are cleared at once', async
   await expect(row(page)).toHaveCount(11);
 });
 
+test('an environment is meant as a whole, and a filter that was given a name is chosen again', async ({ page }) => {
+  await look(page, '?fake');
+  await page.getByTestId('filter-hosts').selectOption({ label: 'production (4)' });
+  await expect(page.getByTestId('filter-hosts').locator('option:checked')).toHaveText('production (4)');
+  for (const host of await row(page).getByTitle(/^on /).allTextContents()) expect(['web1', 'web2', 'db1', 'queue-eu-west-1.internal']).toContain(host);
+  const some = await row(page).count();
+  expect(some).toBeGreaterThan(0);
+  await page.getByTestId('filter-when').selectOption('30d');
+  await page.getByTestId('save-filter').click();
+  await page.getByTestId('filter-name').fill('prod lately');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('saved-filters')).toHaveValue('prod lately');
+  await page.getByTestId('clear-filters').click();
+  await expect(page.getByTestId('saved-filters')).toHaveValue('');
+  await expect(row(page)).not.toHaveCount(some);
+
+  await page.reload(); // it outlives the window
+  await page.getByTestId('history-button').click();
+  await page.getByTestId('saved-filters').selectOption('prod lately');
+  await expect(page.getByTestId('filter-when')).toHaveValue('30d');
+  await expect(row(page)).toHaveCount(some);
+  await page.getByTestId('forget-filter').click();
+  await expect(page.getByTestId('saved-filters')).toHaveCount(0);
+  await expect(row(page)).toHaveCount(some); // what is shown stays
+});
+
 test('the keyboard goes through the jobs, opens and replays one, and leaves', async ({ page }) => {
   await look(page, '?fake');
   await expect(page.locator('#history-text')).toBeFocused();

@@ -110,6 +110,27 @@ func (e *Engine) SelectHosts(names []string) ([]inventory.Host, error) {
 	return found, nil
 }
 
+// FilterHosts returns hosts as a filter of the history has them: env:NAME and
+// tag:NAME mean the hosts that have it now, every other name itself, since what
+// ran on a host that is on no list any more is still to be found.
+func (e *Engine) FilterHosts(names []string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		if !strings.HasPrefix(name, "env:") && !strings.HasPrefix(name, "tag:") {
+			out = append(out, name)
+			continue
+		}
+		found, err := e.SelectHosts([]string{name})
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range found {
+			out = append(out, h.Name)
+		}
+	}
+	return out, nil
+}
+
 // Option is one effective option of a host.
 type Option struct {
 	Key    string   `json:"key"`

@@ -235,3 +235,26 @@ func TestAddSample_SaysWhyNot(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Ensure a filter of the history can mean all hosts of an environment, and still
+// one that is on no list any more.
+func TestFilterHosts_EnvironmentsAndWhatIsGone(t *testing.T) {
+	t.Parallel()
+	e := open(t, config(t))
+	dir := t.TempDir()
+	put(t, dir+"/Makefile", "all:\n")
+	put(t, dir+"/environments/prod/config.yml", "vms: {web1: {host: 192.0.2.1}, web2: {host: 192.0.2.2}}\n")
+	if _, err := e.AddProject(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.FilterHosts([]string{"gone", "env:prod", ""})
+	if err != nil || strings.Join(got, ",") != "gone,web1,web2," {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := e.FilterHosts([]string{"env:staging"}); !errors.Is(err, job.ErrNotFound) || job.HintOf(err) == "" {
+		t.Errorf("an environment that is not there: %v", err)
+	}
+	if none, err := e.FilterHosts(nil); err != nil || none != nil {
+		t.Errorf("no hosts: %q, %v", none, err)
+	}
+}

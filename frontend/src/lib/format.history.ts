@@ -1,7 +1,7 @@
 /* Times of the filters of the history, and what was said of its jobs. */
 
 import { duration, visible } from './format';
-import type { Act, Remark, Stat } from './types';
+import type { Act, Filter, Remark, Stat } from './types';
 
 /** What can be chosen instead of dates. */
 export const AGES = [
@@ -16,6 +16,26 @@ export function since(age: string, now: number): string | undefined {
   const found = AGES.find((one) => one.age === age);
   return found && new Date(now - found.ms).toISOString();
 }
+
+/** A filter with a name. Its span is an age, which means another moment each time, "dates" or "". */
+export interface SavedFilter {
+  name: string;
+  span: string;
+  filter: Filter;
+}
+
+/** A filter without the moments that its age stands for. */
+export function lasting(filter: Filter, span: string): Filter {
+  const { since: from, until, ...rest } = filter;
+  return span === 'dates' ? { ...rest, since: from, until } : rest;
+}
+
+/** The jobs that a saved filter means now. */
+export const meant = ({ filter, span }: SavedFilter, now: number): Filter => (span === '' || span === 'dates' ? filter : { ...filter, since: since(span, now) });
+
+/** Whether two filters mean the same, in whatever order their parts were chosen. */
+export const sameFilter = (a: Filter, b: Filter): boolean => plainly(a) === plainly(b);
+const plainly = (filter: Filter): string => JSON.stringify(Object.entries(filter).filter(([, value]) => value !== undefined && value !== '').sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** A moment of the wire as an input for date and time wants it: local, to the minute. */
 export function localTime(moment: string | undefined): string {
