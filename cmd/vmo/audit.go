@@ -32,14 +32,7 @@ go are one line.`) + `
 			if limit < 1 {
 				return fmt.Errorf("%w: --limit %d lists nothing", job.ErrInvalid, limit)
 			}
-			f, err := which.filter()
-			if err != nil {
-				return err
-			}
-			return c.with(cmd.Context(), func(e *engine.Engine) error {
-				if f.Hosts, err = e.FilterHosts(f.Hosts); err != nil {
-					return err
-				}
+			return c.withFilter(cmd.Context(), &which, func(e *engine.Engine, f job.Filter) error {
 				list := e.Acts
 				if archive {
 					list = e.TeamActs

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,6 +69,21 @@ func (x *filterFlags) filter() (f job.Filter, err error) {
 		return f, err
 	}
 	return f, nil
+}
+
+// withFilter opens the engine and does something with the jobs that the flags
+// mean. What is wrong with them is said before anything is opened.
+func (c *cli) withFilter(ctx context.Context, which *filterFlags, do func(*engine.Engine, job.Filter) error) error {
+	f, err := which.filter()
+	if err != nil {
+		return err
+	}
+	return c.with(ctx, func(e *engine.Engine) error {
+		if f.Hosts, err = e.FilterHosts(f.Hosts); err != nil {
+			return err
+		}
+		return do(e, f)
+	})
 }
 
 func moment(flag, text string, now time.Time) (time.Time, error) {

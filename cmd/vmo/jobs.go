@@ -35,14 +35,7 @@ With --count it is one object, its fields the states that have any.`,
 			if limit < 1 {
 				return fmt.Errorf("%w: --limit %d lists nothing", job.ErrInvalid, limit)
 			}
-			f, err := which.filter()
-			if err != nil {
-				return err
-			}
-			return c.with(cmd.Context(), func(e *engine.Engine) error {
-				if f.Hosts, err = e.FilterHosts(f.Hosts); err != nil {
-					return err
-				}
+			return c.withFilter(cmd.Context(), &which, func(e *engine.Engine, f job.Filter) error {
 				if archive {
 					return c.teamJobs(cmd.Context(), e, f, before, limit, count)
 				}

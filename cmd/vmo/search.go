@@ -46,20 +46,14 @@ match is, in bytes; before and after with --context. With --count: job, count. W
 damaged in a record is named on the standard error, and as job, line, problem.`,
 		Example: "  vmo search 'timeout after [0-9]+' --host web1 --since 7d -C 2\n  vmo search -Fi 'permission denied' --state failed --count",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if q.Jobs, err = which.filter(); err != nil {
-				return err
-			}
 			if q.Limit < 0 || q.Context < 0 {
 				return fmt.Errorf("%w: less than nothing", job.ErrInvalid)
 			}
 			q.Pattern = args[0]
 			ctx, stop := signal.NotifyContext(cmd.Context(), append(endings, os.Interrupt)...)
 			defer stop()
-			err = c.with(ctx, func(e *engine.Engine) error {
-				if q.Jobs.Hosts, err = e.FilterHosts(q.Jobs.Hosts); err != nil {
-					return err
-				}
+			err := c.withFilter(ctx, &which, func(e *engine.Engine, f job.Filter) error {
+				q.Jobs = f
 				if only != "" {
 					r, err := c.find(ctx, e, only, archive)
 					if err != nil {

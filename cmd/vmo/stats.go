@@ -29,14 +29,7 @@ left out.`) + `
 			if last < 1 {
 				return fmt.Errorf("%w: --last %d is no run", job.ErrInvalid, last)
 			}
-			f, err := which.filter()
-			if err != nil {
-				return err
-			}
-			return c.with(cmd.Context(), func(e *engine.Engine) error {
-				if f.Hosts, err = e.FilterHosts(f.Hosts); err != nil {
-					return err
-				}
+			return c.withFilter(cmd.Context(), &which, func(e *engine.Engine, f job.Filter) error {
 				list, err := e.Stats(cmd.Context(), f, last)
 				if err != nil {
 					return err
